@@ -1,0 +1,8 @@
+"""ComfyUI nodes: sockets, widgets and tensor conversion around one call into ``core`` each."""
+
+from __future__ import annotations
+
+NODE_CLASSES: tuple[type, ...] = ()
+
+NODE_CLASS_MAPPINGS = {cls.NODE_ID: cls for cls in NODE_CLASSES}  # type: ignore[attr-defined]
+NODE_DISPLAY_NAME_MAPPINGS = {cls.NODE_ID: cls.DISPLAY_NAME for cls in NODE_CLASSES}  # type: ignore[attr-defined]

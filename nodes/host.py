@@ -1,0 +1,136 @@
+"""The only place that touches ComfyUI: folders, devices and memory, progress, interrupts, previews.
+
+Every import of the host happens inside a function, so that the nodes can be imported, and most of them run,
+without a ComfyUI. Works alike on the PyPI host of June 2024 and on current ComfyUI.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+CLIP_FOLDER = "open_clip"
+CLIP_FILE_EXTENSIONS = frozenset({".safetensors", ".pt", ".bin"})
+
+
+def _folder_paths() -> Any:
+    import folder_paths  # type: ignore[import-not-found]
+
+    return folder_paths
+
+
+def register_model_folder(name: str = CLIP_FOLDER, extensions: frozenset[str] = CLIP_FILE_EXTENSIONS) -> None:
+    """Add ``models/<name>`` to the host's model folders, keeping what extra_model_paths.yaml says of it.
+
+    The host's own ``add_model_folder_path`` registers an empty extension set, under which no file is listed;
+    so the entry is set here, and an entry that is already there only gains our folder and extensions.
+    """
+    try:
+        folder_paths = _folder_paths()
+    except ImportError:  # outside a host: nothing to register with
+        return
+    default = os.path.join(folder_paths.models_dir, name)
+    registered = folder_paths.folder_names_and_paths
+    known: list[str] = list(registered[name][0]) if name in registered else []
+    paths = known if default in known else [*known, default]
+    known_extensions = set(registered[name][1]) if name in registered else set()
+    registered[name] = (paths, known_extensions | extensions)
+
+
+def model_files(folder: str = CLIP_FOLDER) -> list[str]:
+    """Names of the files in a model folder, as the host lists them (empty outside a host)."""
+    try:
+        return list(_folder_paths().get_filename_list(folder))
+    except ImportError:
+        return []
+
+
+def model_file_path(name: str, folder: str = CLIP_FOLDER) -> str | None:
+    """Full path of a listed model file, or None where the host knows none by that name."""
+    return _folder_paths().get_full_path(folder, name)
+
+
+def model_folder(folder: str = CLIP_FOLDER) -> str:
+    """The first folder the host keeps such models in: where a new file is written."""
+    return _folder_paths().get_folder_paths(folder)[0]
+
+
+def compute_device() -> torch.device:
+    """Device that the host computes on."""
+    from comfy import model_management  # type: ignore[import-not-found]
+
+    return model_management.get_torch_device()
+
+
+def offload_device() -> torch.device:
+    """Device on which the host keeps text encoders that are not in use."""
+    from comfy import model_management
+
+    return model_management.text_encoder_offload_device()
+
+
+def intermediate_device() -> torch.device:
+    """Device for what travels between nodes."""
+    from comfy import model_management
+
+    return model_management.intermediate_device()
+
+
+def wrap_model(model: torch.nn.Module, load_device: torch.device, offload: torch.device) -> Any:
+    """Give a module to the host's memory management (a ModelPatcher)."""
+    from comfy.model_patcher import ModelPatcher  # type: ignore[import-not-found]
+
+    return ModelPatcher(model, load_device=load_device, offload_device=offload)
+
+
+def load_models(patchers: list[Any], extra_bytes: int = 0) -> None:
+    """Have the host bring these models to their device, freeing others and ``extra_bytes`` where it must."""
+    import torch
+    from comfy import model_management
+
+    # Weights that the host moves under inference mode become inference tensors, which autograd refuses.
+    with torch.inference_mode(False):
+        model_management.load_models_gpu(patchers, memory_required=extra_bytes)
+
+
+def check_interrupt() -> None:
+    """Raise the host's own exception if the user pressed Cancel."""
+    from comfy import model_management
+
+    model_management.throw_exception_if_processing_interrupted()
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[int], None]]:
+    """ComfyUI's progress bar: the yielded function takes the number of steps done and may raise an interrupt."""
+    from comfy.utils import ProgressBar  # type: ignore[import-not-found]
+
+    bar = ProgressBar(max(total, 1))
+
+    def report(done: int) -> None:
+        check_interrupt()
+        bar.update_absolute(done, max(total, 1))
+
+    report(0)
+    yield report
+
+
+def preview_images(images: torch.Tensor, key: str = "images", prefix: str = "clip_explainability") -> dict[str, Any]:
+    """Write IMAGE [B, H, W, 3] as temporary PNGs and return the ``ui`` part that shows them on the node."""
+    import uuid
+
+    from PIL import Image
+
+    folder = _folder_paths().get_temp_directory()
+    os.makedirs(folder, exist_ok=True)
+    entries = []
+    for index, image in enumerate((images.clamp(0, 1) * 255).round().byte().cpu().numpy()):
+        name = f"{prefix}_{uuid.uuid4().hex[:12]}_{index:03}.png"
+        Image.fromarray(image).save(os.path.join(folder, name), compress_level=1)
+        entries.append({"filename": name, "subfolder": "", "type": "temp"})
+    return {key: entries}
