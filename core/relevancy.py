@@ -1,0 +1,195 @@
+"""Relevancy propagation: how much each image patch and each prompt token counts for the similarity.
+
+Chefer, Gur, Wolf 2021 ("Generic attention-model explainability"), as used by Paiss et al. 2022 ("No Token Left
+Behind", NTLB). For one image-text pair with score ``s`` and the post-softmax attention ``A_l`` of block ``l``:
+
+    C_l = mean over heads of (∂s/∂A_l ⊙ A_l)⁺          :func:`block_contribution`
+    R   = (I + C_L) … (I + C_1)                           first block to last
+    map = row of the pooled token of R                    :func:`propagate_row`
+
+Only one row of R is ever needed, so a row vector is carried from the last block down instead of N x N products:
+O(N²) a block. One image and K texts share the image's forward pass, and their K gradients come from K
+vector-Jacobian products.
+
+Towers without a CLS token extend the rule: a mean-pooled feature starts from the uniform row over the patches; an
+attention-pooled one (SigLIP, CoCa, AttentionPool2d) from the contribution of the pooling layer, ``C_pool[query]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from .attention import AttentionTap
+from .clip import ExplainableCLIP
+from .text_tower import TokenBatch, encode_tokens
+from .vision_tower import VisionTower
+
+# In fp16 the gradients with respect to attention (1e-5 and less) underflow; s is scaled up before the backward
+# pass and C_l, linear in it, down again in fp32.
+_HALF_PRECISION_SCALE = 1024.0
+_DEFAULT_PASS_BYTES = 512 * 2**20
+
+
+def block_contribution(attention: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    """``C = mean_heads((∂s/∂A ⊙ A)⁺)``: ``[..., heads, Nq, Nk]`` twice to ``[..., Nq, Nk]`` in fp32."""
+    return (attention.float() * gradient.float()).clamp(min=0).mean(dim=-3)
+
+
+def propagate_row(row: torch.Tensor, contributions: Sequence[torch.Tensor]) -> torch.Tensor:
+    """``rowᵀ (I + C_L) … (I + C_1)``, for contributions ``C_1 … C_L`` ``[..., N, N]`` and a row ``[..., N]``."""
+    for contribution in reversed(contributions):
+        row = row + (row.unsqueeze(-2) @ contribution).squeeze(-2)
+    return row
+
+
+@dataclass(frozen=True)
+class ImageTrace:
+    """One forward pass of the image tower, ready to be explained for any number of texts.
+
+    Attributes:
+        features: L2-normalised image features ``[B, D]``, fp32, attached to the graph.
+        attention: post-softmax attention of the kept blocks, first to last, each ``[B, heads, N, N]``.
+        pooling: attention of the pooling layer ``[B, heads, Nq, N]`` where the tower has one.
+    """
+
+    features: torch.Tensor
+    attention: tuple[torch.Tensor, ...]
+    pooling: torch.Tensor | None
+    tower: VisionTower
+
+
+@dataclass(frozen=True)
+class TextTrace:
+    """One forward pass of the text tower over K prompts.
+
+    Attributes:
+        features: L2-normalised text features ``[K, D]``, fp32, attached to the graph.
+        attention: post-softmax attention of the kept blocks, each ``[K, heads, T, T]``.
+        pooled: position of the token that the feature is read from ``[K]`` (EOT in OpenAI-style towers).
+    """
+
+    features: torch.Tensor
+    attention: tuple[torch.Tensor, ...]
+    pooled: torch.Tensor
+
+
+def trace_images(clip: ExplainableCLIP, pixels: torch.Tensor, blocks: int | None = None) -> ImageTrace:
+    """Encode images with the attention of the last ``blocks`` blocks (None: all) kept.
+
+    Args:
+        pixels: ``[B, 3, h, w]`` in 0..1 at the tower's own size. Call inside ``grad_mode.gradients()``.
+    """
+    with AttentionTap(keep=clip.vision.attention_calls(blocks)) as tap:
+        features = clip.model.encode_image(clip.normalize_pixels(pixels), normalize=False)
+    attention = [call.probs for call in tap.calls]
+    pooling = attention.pop() if clip.vision.pooling == "attention" else None
+    return ImageTrace(F.normalize(features.float(), dim=-1), tuple(attention), pooling, clip.vision)
+
+
+def trace_texts(clip: ExplainableCLIP, tokens: TokenBatch, blocks: int | None = None) -> TextTrace:
+    """Encode tokenized prompts with the attention of the last ``blocks`` blocks (None: all) kept."""
+    depth = len(clip.text.transformer.resblocks)
+    keep = range(0 if blocks is None else max(0, depth - blocks), depth)
+    with AttentionTap(keep=keep) as tap:
+        features, pooled = encode_tokens(clip, tokens)
+    return TextTrace(F.normalize(features.float(), dim=-1), tuple(call.probs for call in tap.calls), pooled)
+
+
+def image_relevancy(
+    trace: ImageTrace,
+    text_features: torch.Tensor,
+    scale: float = 1.0,
+    create_graph: bool = False,
+    pass_bytes: int = _DEFAULT_PASS_BYTES,
+) -> torch.Tensor:
+    """Relevancy of every image patch for every text.
+
+    Args:
+        trace: from :func:`trace_images`.
+        text_features: L2-normalised ``[K, D]``.
+        scale: of the score: 1 explains the cosine, ``clip.logit_scale`` the logit. R starts at I, so the scale
+            changes the weight of the higher-order terms.
+        create_graph: keep the result differentiable with respect to image and text features.
+        pass_bytes: bound on the gradients held at once; more texts take more passes.
+
+    Returns:
+        ``[K, B, rows, columns]`` >= 0, unnormalised, fp32.
+    """
+    layers = list(trace.attention) + ([] if trace.pooling is None else [trace.pooling])
+    bytes_per_text = sum(a.numel() * a.element_size() for a in layers)
+    per_pass = max(1, min(len(text_features), pass_bytes // max(bytes_per_text, 1)))
+    rows = [
+        _patch_rows(trace, gradients)
+        for chunk in text_features.split(per_pass)
+        for gradients in [_attention_gradients(trace.features, layers, chunk, scale, create_graph)]
+    ]
+    relevancy = torch.cat(rows)[..., trace.tower.prefix :]
+    return relevancy.unflatten(-1, trace.tower.grid)
+
+
+def word_relevancy(
+    trace: TextTrace, image_features: torch.Tensor, scale: float = 1.0, create_graph: bool = False
+) -> torch.Tensor:
+    """Relevancy of every token of every prompt for every image: the pooled token's row of R.
+
+    Args:
+        trace: from :func:`trace_texts`.
+        image_features: L2-normalised ``[B, D]``.
+        scale, create_graph: as in :func:`image_relevancy`.
+
+    Returns:
+        ``[B, K, T]`` >= 0, unnormalised and with the pooled token's own entry, which starts at 1 (R starts at I);
+        :mod:`.words` turns it into scores of words.
+    """
+    layers = list(trace.attention)
+    gradients = _attention_gradients(trace.features, layers, image_features, scale, create_graph)
+    contributions = [block_contribution(a, g) for a, g in zip(layers, gradients, strict=True)]
+    count, length = layers[0].shape[0], layers[0].shape[-1]
+    start = F.one_hot(trace.pooled, length).to(contributions[0])
+    return propagate_row(start.expand(len(image_features), count, length), contributions)
+
+
+def _attention_gradients(
+    features: torch.Tensor, layers: list[torch.Tensor], others: torch.Tensor, scale: float, create_graph: bool
+) -> list[torch.Tensor]:
+    """``∂s/∂A`` of every layer ``[n, heads, Nq, Nk]`` for every partner feature: ``[m, n, heads, Nq, Nk]``.
+
+    ``s[i, j] = scale · <features[i], others[j]>``; features ``[n, D]``, others ``[m, D]``. The sum over i is
+    backpropagated: row i of a layer belongs to features[i] alone.
+    """
+    boost = _HALF_PRECISION_SCALE if layers[0].dtype == torch.float16 else 1.0
+    cotangents = (others.to(features) * (scale * boost)).unsqueeze(1).expand(-1, len(features), -1)
+    if len(others) == 1:
+        passes = torch.autograd.grad(features, layers, cotangents[0], retain_graph=True, create_graph=create_graph)
+        gradients = [g.unsqueeze(0) for g in passes]
+    else:
+        gradients = list(
+            torch.autograd.grad(
+                features, layers, cotangents, retain_graph=True, create_graph=create_graph, is_grads_batched=True
+            )
+        )
+    return [g.float() / boost for g in gradients] if boost != 1.0 else gradients
+
+
+def _patch_rows(trace: ImageTrace, gradients: list[torch.Tensor]) -> torch.Tensor:
+    """The pooled row of R over all tokens ``[m, B, N]`` from the gradients of blocks and pooling."""
+    tower = trace.tower
+    tokens = tower.prefix + tower.grid[0] * tower.grid[1]
+    contributions = [block_contribution(a, g) for a, g in zip(trace.attention, gradients, strict=False)]
+    if trace.pooling is not None:
+        pool = block_contribution(trace.pooling, gradients[-1])
+        row = pool[..., 0, :] if tower.pool_queries == "first" else pool.mean(dim=-2)
+        if row.shape[-1] != tokens:  # the pooling attends to the patch tokens alone
+            row = F.pad(row, (tokens - row.shape[-1], 0))
+        return propagate_row(row, contributions)
+    start = torch.zeros(tokens, device=trace.features.device)
+    if tower.pooling == "cls":
+        start[0] = 1
+        return propagate_row(start.expand(*contributions[0].shape[:-2], tokens), contributions)
+    start[tower.prefix :] = 1 / (tokens - tower.prefix)
+    # The identity part of R gives every patch the same 1/N: constant, so left out of the map.
+    return propagate_row(start.expand(*contributions[0].shape[:-2], tokens), contributions) - start

@@ -1,0 +1,19 @@
+"""The formulas of relevancy propagation, taken literally and slowly: N x N products, one gradient call a layer,
+one image and one text at a time, attention recomputed by hand. Shares no code with ``core``."""
+
+from __future__ import annotations
+
+import torch
+
+
+def relevancy_matrix(score: torch.Tensor, attentions: list[torch.Tensor]) -> torch.Tensor:
+    """R [N, N] from a scalar score and the attentions [heads, N, N] it was computed through."""
+    tokens = attentions[0].shape[-1]
+    r = torch.eye(tokens, dtype=attentions[0].dtype)
+    for attention in attentions:
+        gradient = torch.autograd.grad(score, attention, retain_graph=True)[0]
+        contribution = torch.zeros(tokens, tokens, dtype=attention.dtype)
+        for head in range(attention.shape[0]):
+            contribution = contribution + (gradient[head] * attention[head]).clamp(min=0)
+        r = r + (contribution / attention.shape[0]) @ r
+    return r

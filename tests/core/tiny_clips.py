@@ -1,0 +1,95 @@
+"""CLIPs with random weights in the true architectures, shrunk: small enough to test in milliseconds."""
+
+from __future__ import annotations
+
+import functools
+
+import open_clip
+import torch
+from clip_explainability.core.clip import ExplainableCLIP
+
+TEXT = {"context_length": 20, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 3}
+VISION = {"image_size": 64, "patch_size": 16, "width": 96, "head_width": 32, "layers": 3}
+
+CONFIGS: dict[str, dict] = {
+    "vit-cls": {"vision_cfg": VISION, "text_cfg": TEXT},
+    "vit-quickgelu": {"vision_cfg": VISION, "text_cfg": TEXT, "quick_gelu": True},
+    "vit-mean": {"vision_cfg": {**VISION, "pool_type": "avg"}, "text_cfg": TEXT},
+    "vit-attention-pool": {
+        "vision_cfg": {**VISION, "attentional_pool": True, "attn_pooler_queries": 6, "attn_pooler_heads": 4},
+        "text_cfg": TEXT,
+    },
+    "resnet": {
+        "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16, "patch_size": None},
+        "text_cfg": TEXT,
+    },
+    "custom-blocks": {
+        "vision_cfg": {**VISION, "block_type": "custom", "qk_norm": True},
+        "text_cfg": {**TEXT, "block_type": "custom"},
+    },
+}
+TIMM_CONFIGS: dict[str, dict] = {
+    "siglip": {
+        "vision_cfg": {
+            "image_size": 64,
+            "timm_model_name": "vit_tiny_patch16_224",
+            "timm_pool": "map",
+            "timm_proj": "none",
+        },
+        "text_cfg": {**TEXT, "no_causal_mask": True, "pool_type": "last", "proj_bias": True},
+        "init_logit_bias": -10,
+    },
+    "eva": {
+        "vision_cfg": {
+            "image_size": 56,
+            "timm_model_name": "eva02_tiny_patch14_224",
+            "timm_pool": "token",
+            "timm_proj": "linear",
+        },
+        "text_cfg": TEXT,
+    },
+}
+COCA = {
+    "vision_cfg": {
+        **VISION,
+        "attentional_pool": True,
+        "attn_pooler_queries": 6,
+        "attn_pooler_heads": 4,
+        "output_tokens": True,
+    },
+    "text_cfg": {**TEXT, "embed_cls": True, "output_tokens": True},
+    "multimodal_cfg": {"context_length": 20, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
+}
+FAMILIES = [*CONFIGS, *TIMM_CONFIGS, "coca"]
+
+
+@functools.cache
+def tiny_clip(family: str, seed: int = 0) -> ExplainableCLIP:
+    """The random CLIP of a family; the same weights on every call."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = _build(family)
+        for name, parameter in model.named_parameters():
+            # Default initialisation leaves attention nearly uniform; sharper weights make a sharper test.
+            if parameter.dim() >= 2 and "token_embedding" not in name:
+                torch.nn.init.normal_(parameter, std=2.0 / parameter.shape[-1] ** 0.5)
+            elif "bn3" in name:
+                torch.nn.init.uniform_(parameter, 0.5, 1.5)
+    return ExplainableCLIP(model, open_clip.SimpleTokenizer(context_length=20), family)
+
+
+def _build(family: str) -> torch.nn.Module:
+    if family == "coca":
+        return open_clip.CoCa(embed_dim=48, **COCA)
+    if family == "siglip":
+        return _timm_at(64, {"embed_dim": 192, **TIMM_CONFIGS[family]})
+    if family == "eva":
+        return _timm_at(56, {"embed_dim": 48, **TIMM_CONFIGS[family]})
+    return open_clip.CLIP(embed_dim=48, **CONFIGS[family])
+
+
+def _timm_at(size: int, config: dict) -> torch.nn.Module:
+    """open_clip leaves a timm tower at its own image size; shrink it to ``size``."""
+    model = open_clip.CustomTextCLIP(**config)
+    model.visual.trunk.set_input_size((size, size))
+    return model
