@@ -70,9 +70,7 @@ def from_box(
     return SpatialConstraint(label, prompt or label, mask, box, weight, color or SpatialConstraint.color)
 
 
-def from_mask(
-    label: str, mask: Tensor, *, prompt: str = "", weight: float = 1.0, color: str = ""
-) -> SpatialConstraint:
+def from_mask(label: str, mask: Tensor, *, prompt: str = "", weight: float = 1.0, color: str = "") -> SpatialConstraint:
     """A constraint of any shape. mask: [H, W], any float dtype and device."""
     with torch.inference_mode(False):
         plain = mask.detach().to("cpu", torch.float32, copy=True).nan_to_num(0.0).clamp_(0.0, 1.0)

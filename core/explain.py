@@ -1,0 +1,169 @@
+"""Images of any size and prompts in, maps at the images' size and word scores out: the path of the map node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from .clip import ExplainableCLIP
+from .errors import InputError, UnsupportedFamilyError
+from .grad_mode import gradients, normal
+from .methods import MapOptions, find_method
+from .relevancy import TextTrace, trace_texts, word_relevancy
+from .text_tower import require_word_tower
+from .tokens import TokenBatch, tokenize, truncation_warning
+from .views import Fit, choose_views, cut_view, merge_maps
+from .words import word_scores
+
+_IMAGES_PER_PASS = 4
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What CLIP saw in B images for K prompts, on the CPU.
+
+    Attributes:
+        maps: ``[K, B, H, W]`` at the images' size, unnormalised.
+        scores: cosine similarity ``[K, B]``, -1..1; with tiles that of the best tile.
+        logits: ``[K, B]``: cosine x logit scale.
+        words: for each prompt its words.
+        word_scores: for each prompt ``[B, words]`` in 0..1 ("sum-max", see :mod:`.words`), or None where the text
+            tower can't be explained.
+        warnings: sentences for the user.
+    """
+
+    prompts: tuple[str, ...]
+    maps: torch.Tensor
+    scores: torch.Tensor
+    logits: torch.Tensor
+    words: tuple[tuple[str, ...], ...]
+    word_scores: tuple[torch.Tensor, ...] | None
+    warnings: tuple[str, ...]
+
+
+def check_images(images: torch.Tensor) -> torch.Tensor:
+    """Check a batch of images ``[B, C, H, W]`` and return it as float ``[B, 3, H, W]`` in 0..1.
+
+    One channel is repeated; with four the image is laid over white by its alpha.
+
+    Raises:
+        InputError: wrong shape, empty, or NaN or infinite pixels.
+    """
+    if images.dim() != 4 or images.shape[1] not in (1, 3, 4) or 0 in images.shape:
+        raise InputError(
+            f"image has shape {tuple(images.shape)}; expected a non-empty batch [B, C, H, W] with 1, 3 or 4 channels"
+        )
+    images = images.float()
+    finite = images.isfinite().flatten(1).all(dim=1)
+    if not finite.all():
+        bad = (~finite).nonzero().flatten().tolist()
+        raise InputError(f"image {bad[0]} of the batch contains NaN or infinite pixels; mend the node that made it")
+    images = images.clamp(0, 1)
+    if images.shape[1] == 1:
+        return images.expand(-1, 3, -1, -1)
+    if images.shape[1] == 4:
+        return images[:, :3] * images[:, 3:] + (1 - images[:, 3:])
+    return images
+
+
+def check_prompts(prompts: list[str]) -> list[str]:
+    """Prompts stripped of white space; raises :class:`InputError` where none is left or one is empty."""
+    stripped = [prompt.strip() for prompt in prompts]
+    if not stripped or not all(stripped):
+        raise InputError("text is empty; write at least one prompt (one a line)")
+    return stripped
+
+
+def explain(
+    clip: ExplainableCLIP,
+    images: torch.Tensor,
+    prompts: list[str],
+    method: str = "relevancy",
+    options: MapOptions | None = None,
+    fit: Fit = "stretch",
+    report: Callable[[int, int], None] | None = None,
+) -> Explanation:
+    """Explain K prompts on B images.
+
+    Args:
+        images: ``[B, 1, 3 or 4, H, W]`` in 0..1, any size.
+        prompts: one or more; all share each image's forward pass.
+        method: a key of :data:`.methods.METHODS`.
+        fit: how a non-square image meets the tower, see :mod:`.views`.
+        report: called with (steps done, steps in total) before the work, between steps and at the end; may raise
+            to stop.
+
+    Raises:
+        InputError: an input can't be used; raised before any work.
+    """
+    prompts, images = check_prompts(prompts), check_images(images)
+    options = options or MapOptions()
+    chosen = find_method(method)
+    chosen.require_family(clip)
+    views = choose_views(tuple(images.shape[-2:]), clip.image_size, fit)  # type: ignore[arg-type]
+    steps, done = len(views) * -(-len(images) // _IMAGES_PER_PASS), 0
+    report = report or (lambda done, total: None)
+    report(0, steps)
+
+    with gradients():
+        tokens = tokenize(clip, prompts)
+        words = _trace_words(clip, tokens)
+        text_features = words.features if words else F.normalize(clip.model.encode_text(tokens.ids).float(), dim=-1)
+        text_features = text_features.detach()
+        maps, features = [], []
+        for pixels in normal(images).split(_IMAGES_PER_PASS):
+            pixels = pixels.to(clip.device)
+            view_maps, view_features = [], []
+            for view in views:
+                window = cut_view(pixels, view, clip.image_size)
+                found = chosen.patch_maps(clip, window, text_features, options)
+                view_maps.append(found.maps.detach())
+                view_features.append(found.features.detach())
+                done += 1
+                report(done, steps)
+            maps.append(merge_maps(view_maps, views, tuple(images.shape[-2:])))  # type: ignore[arg-type]
+            features.append(torch.stack(view_features))
+        return _assemble(
+            clip, prompts, tokens, words, torch.cat(maps, dim=1), torch.cat(features, dim=1), text_features
+        )
+
+
+def _trace_words(clip: ExplainableCLIP, tokens: TokenBatch) -> TextTrace | None:
+    try:
+        require_word_tower(clip)
+    except UnsupportedFamilyError:
+        return None
+    return trace_texts(clip, tokens)
+
+
+def _assemble(
+    clip: ExplainableCLIP,
+    prompts: list[str],
+    tokens: TokenBatch,
+    words: TextTrace | None,
+    maps: torch.Tensor,
+    features: torch.Tensor,
+    text_features: torch.Tensor,
+) -> Explanation:
+    """Put the parts together; ``features`` is ``[views, B, D]``."""
+    cosines = torch.einsum("vbd,kd->kbv", features, text_features)
+    best = cosines.mean(dim=0).argmax(dim=-1)  # per image, one view for all prompts: scores stay comparable
+    index = torch.arange(len(best), device=best.device)
+    scores = cosines[:, index, best]
+    per_word = None
+    if words is not None:
+        rows = word_relevancy(words, features[best, index]).detach()
+        per_word = tuple(s.cpu() for s in word_scores(rows, tokens, words.pooled))
+    warning = truncation_warning(tokens)
+    return Explanation(
+        prompts=tuple(prompts),
+        maps=maps,
+        scores=scores.cpu(),
+        logits=(scores * clip.logit_scale).cpu(),
+        words=tuple(tuple(word.text for word in row) for row in tokens.words),
+        word_scores=per_word,
+        warnings=(warning,) if warning else (),
+    )

@@ -1,0 +1,97 @@
+"""Images of any shape through a tower that takes one size: stretch, centre crop, or overlapping tiles.
+
+A *view* is a window of the image that is resized to the tower's size. Maps made on the views are put back at their
+place in the image; where tiles overlap they are blended.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+
+Fit = Literal["stretch", "crop", "tile"]
+
+# More tiles than this and each is widened instead, so that a 1 x 4096 image stays affordable.
+_MAX_TILES = 16
+_TILE_OVERLAP = 0.5
+
+
+@dataclass(frozen=True)
+class View:
+    """A window of an image in pixels: rows ``top:bottom``, columns ``left:right``."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+def choose_views(image_size: tuple[int, int], tower_size: tuple[int, int], fit: Fit) -> tuple[View, ...]:
+    """Windows of an image of height and width ``image_size`` for a tower of ``tower_size``.
+
+    ``"stretch"``: the whole image, its aspect ratio ignored. ``"crop"``: the largest centred window of the tower's
+    aspect ratio. ``"tile"``: as many such windows, overlapping by half, as cover the image (at most 16).
+    """
+    height, width = image_size
+    if fit == "stretch":
+        return (View(0, 0, height, width),)
+    aspect = tower_size[1] / tower_size[0]
+    window_height = max(1, min(height, round(width / aspect)))
+    window_width = max(1, min(width, round(height * aspect)))
+    if fit == "crop":
+        top, left = (height - window_height) // 2, (width - window_width) // 2
+        return (View(top, left, top + window_height, left + window_width),)
+    rows, window_height = _windows(height, window_height)
+    columns, window_width = _windows(width, window_width)
+    return tuple(View(t, x, t + window_height, x + window_width) for t in rows for x in columns)
+
+
+def _windows(length: int, window: int) -> tuple[list[int], int]:
+    """Evenly spaced starts of windows that cover ``length``, and the window's (perhaps enlarged) size."""
+    if window >= length:
+        return [0], length
+    count = 1 + math.ceil((length / window - 1) / (1 - _TILE_OVERLAP))
+    if count > _MAX_TILES:
+        count = _MAX_TILES
+        window = math.ceil(length / (1 + (count - 1) * (1 - _TILE_OVERLAP)))
+    return [round(i * (length - window) / (count - 1)) for i in range(count)], window
+
+
+def cut_view(images: torch.Tensor, view: View, tower_size: tuple[int, int]) -> torch.Tensor:
+    """``[B, 3, H, W]`` to ``[B, 3, *tower_size]``, antialiased; values stay in 0..1. Differentiable."""
+    window = images[..., view.top : view.bottom, view.left : view.right]
+    return F.interpolate(window, tower_size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+
+
+def merge_maps(patch_maps: list[torch.Tensor], views: tuple[View, ...], image_size: tuple[int, int]) -> torch.Tensor:
+    """Patch maps of the views to one map of the image.
+
+    Args:
+        patch_maps: one ``[K, B, rows, columns]`` for each view.
+
+    Returns:
+        ``[K, B, H, W]``, upsampled bicubically; outside every view (centre crop) the lowest value found inside,
+        so that "not looked at" reads as "cold".
+    """
+    shape = (*patch_maps[0].shape[:2], *image_size)
+    total, weights = torch.zeros(shape), torch.zeros(image_size)
+    for patch_map, view in zip(patch_maps, views, strict=True):
+        size = view.bottom - view.top, view.right - view.left
+        upsampled = F.interpolate(patch_map.float().cpu(), size, mode="bicubic", align_corners=False)
+        weight = _tent(size[0]).unsqueeze(1) * _tent(size[1])
+        total[..., view.top : view.bottom, view.left : view.right] += upsampled * weight
+        weights[view.top : view.bottom, view.left : view.right] += weight
+    inside = weights > 0
+    merged = total / weights.clamp(min=torch.finfo(weights.dtype).tiny)
+    lowest = merged.masked_fill(~inside, float("inf")).amin(dim=(-2, -1), keepdim=True)
+    return torch.where(inside, merged, lowest)
+
+
+def _tent(length: int) -> torch.Tensor:
+    """Blending weights that rise from the edges to the middle and are never zero."""
+    ramp = torch.arange(1, length + 1, dtype=torch.float32)
+    return torch.minimum(ramp, ramp.flip(0)) / ramp.max()
