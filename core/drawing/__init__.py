@@ -1,0 +1,4 @@
+"""Pictures of results: coloured maps, overlays, labelled grids, words tinted by relevancy.
+
+Pictures are float tensors ``[..., H, W, 3]`` in 0..1, ComfyUI's IMAGE layout, on the CPU.
+"""
