@@ -19,7 +19,7 @@ CLIP_FILE_EXTENSIONS = frozenset({".safetensors", ".pt", ".bin"})
 
 
 def _folder_paths() -> Any:
-    import folder_paths  # type: ignore[import-not-found]
+    import folder_paths
 
     return folder_paths
 
@@ -62,7 +62,7 @@ def model_folder(folder: str = CLIP_FOLDER) -> str:
 
 def compute_device() -> torch.device:
     """Device that the host computes on."""
-    from comfy import model_management  # type: ignore[import-not-found]
+    from comfy import model_management
 
     return model_management.get_torch_device()
 
@@ -83,7 +83,7 @@ def intermediate_device() -> torch.device:
 
 def wrap_model(model: torch.nn.Module, load_device: torch.device, offload: torch.device) -> Any:
     """Give a module to the host's memory management (a ModelPatcher)."""
-    from comfy.model_patcher import ModelPatcher  # type: ignore[import-not-found]
+    from comfy.model_patcher import ModelPatcher
 
     return ModelPatcher(model, load_device=load_device, offload_device=offload)
 
@@ -108,7 +108,7 @@ def check_interrupt() -> None:
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[int], None]]:
     """ComfyUI's progress bar: the yielded function takes the number of steps done and may raise an interrupt."""
-    from comfy.utils import ProgressBar  # type: ignore[import-not-found]
+    from comfy.utils import ProgressBar
 
     bar = ProgressBar(max(total, 1))
 

@@ -71,8 +71,8 @@ def install(python: Path, requirements: list[str], scratch: Path) -> int:
     kept = [line for line in _probe(python, [])["installed"] if not line.lower().startswith("pip==")]
     constraints.write_text("\n".join(kept), encoding="utf-8")
     environment = child_environment(PIP_DISABLE_PIP_VERSION_CHECK="1")
-    command = [python, "-m", "pip", "install", "--progress-bar", "off", "-c", constraints, *requirements]
-    return run(command, env=environment)
+    options = ["--progress-bar", "off", "-c", str(constraints)]
+    return run([python, "-m", "pip", "install", *options, *requirements], env=environment)
 
 
 def _probe(python: Path, requirements: list[str]) -> dict[str, list[str]]:

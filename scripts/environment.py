@@ -167,7 +167,7 @@ def _install(python: Path, arguments: list[str]) -> None:
     """Install with uv (ten times faster), or with pip where uv is not to be had or fails."""
     uv = _find_uv(python)
     if uv is not None:
-        command = [*uv, "pip", "install", "--python", python, "--link-mode", _link_mode(), *arguments]
+        command = [*uv, "pip", "install", "--python", str(python), "--link-mode", _link_mode(), *arguments]
         if run(command, env=_uv_environment(python), hide=(" + ", " - ", " ~ ")) == 0:
             return
         say("    uv could not install this; trying pip.")
@@ -180,26 +180,30 @@ def _install(python: Path, arguments: list[str]) -> None:
         raise EnvironmentProblem("The packages could not be installed: see the messages above. Is PyPI reachable?")
 
 
-def _find_uv(python: Path) -> list[str | Path] | None:
-    found = shutil.which("uv")
-    if found and subprocess.run([found, "--version"], capture_output=True).returncode == 0:
-        return [found]
-    if subprocess.run([python, "-m", "uv", "--version"], capture_output=True).returncode == 0:
-        return [python, "-m", "uv"]
+def _find_uv(python: Path) -> list[str] | None:
+    """The command that runs uv: the user's own, or one fetched into the environment; None without PyPI."""
+    for command in (["uv"], [str(python), "-m", "uv"]):
+        if _runs([*command, "--version"]):
+            return command
     say("    Fetching the installer uv into the environment")
-    quiet = ["--quiet", "--disable-pip-version-check"]
-    if run([python, "-m", "pip", "install", *quiet, "uv"], env=child_environment()) == 0:
-        return [python, "-m", "uv"]
-    return None
+    fetched = run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"]) == 0
+    return [str(python), "-m", "uv"] if fetched else None
+
+
+def _runs(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
 
 
 def _uv_environment(python: Path) -> dict[str, str]:
     """What uv needs to reach the same package index, behind the same certificates, as pip does."""
     settings = {"UV_SYSTEM_CERTS": "true", "UV_NATIVE_TLS": "true", "UV_HTTP_TIMEOUT": "300"}
-    if not shutil.which("uv"):
+    if not _runs(["uv", "--version"]):
         settings["UV_CACHE_DIR"] = str(ENV / "cache")  # a user of uv has a cache; others get no folder elsewhere
     if not any(name in os.environ for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
-        asked = [python, "-m", "pip", "config", "get", "global.index-url"]
+        asked = [str(python), "-m", "pip", "config", "get", "global.index-url"]
         index = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
         index = os.environ.get("PIP_INDEX_URL", index)
         if index:
@@ -229,18 +233,23 @@ def _of_comfyui(comfyui: Path, tests: bool) -> Environment:
     return Environment(python, comfyui)
 
 
-def main() -> None:
-    """Create (or remove) the environment without running anything in it."""
+def main() -> int:
+    """Create (or remove) the environment, and run a command in it if one is given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tests", action="store_true", help="also install the test tools")
     parser.add_argument("--clean", action="store_true", help=f"remove {ENV}")
+    parser.add_argument("--run", nargs=argparse.REMAINDER, default=[], help="arguments for the environment's Python")
     arguments = parser.parse_args()
     if arguments.clean:
         clean()
-        return
+        return 0
     environment = prepare(Steps(), tests=arguments.tests)
+    if arguments.run:
+        command = [str(environment.python), *arguments.run]
+        return subprocess.run(command, env=child_environment()).returncode
     say(str(environment.python))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
