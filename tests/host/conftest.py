@@ -1,0 +1,63 @@
+"""A real ComfyUI for the tests of this folder: one server for the whole session, one client for each test."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from environment import ROOT, Environment
+from host_client import ComfyClient, Prompt
+from host_server import ComfyServer
+from workflow_api import ObjectInfo, to_api
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.host)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
+    """The server: the ComfyUI of COMFYUI_PATH, or the one from PyPI."""
+    path = os.environ.get("COMFYUI_PATH")
+    if not path and importlib.util.find_spec("comfy") is None:
+        pytest.skip("this Python has no ComfyUI: run scripts/test.py, or set COMFYUI_PATH")
+    environment = Environment(Path(sys.executable), Path(path).resolve() if path else None)
+    # The space is on purpose: paths with spaces must work.
+    with ComfyServer(environment, tmp_path_factory.mktemp("a ComfyUI")) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: ComfyServer) -> Iterator[ComfyClient]:
+    """A browser tab's worth of connection; the server must outlive every test."""
+    with ComfyClient(server.address) as client:
+        yield client
+    assert server.alive(), server.log_end()
+
+
+@pytest.fixture(scope="session")
+def object_info(server: ComfyServer) -> ObjectInfo:
+    """What the server says of its nodes."""
+    with ComfyClient(server.address) as client:
+        return client.object_info()
+
+
+@pytest.fixture(scope="session")
+def example(object_info: ObjectInfo) -> Callable[[str], Prompt]:
+    """Load an example workflow by its file's name, in API form."""
+
+    def load(name: str) -> dict[str, dict[str, Any]]:
+        file = ROOT / "example_workflows" / name
+        return to_api(json.loads(file.read_text("utf-8")), object_info)
+
+    return load
