@@ -30,6 +30,7 @@ class Explanation:
         scores: cosine similarity ``[K, B]``, -1..1; with tiles that of the best tile.
         logits: ``[K, B]``: cosine x logit scale.
         words: for each prompt its words.
+        cut_off: for each prompt the words that the CLIP could not read.
         word_scores: for each prompt ``[B, words]`` in 0..1 ("sum-max", see :mod:`.words`), or None where the text
             tower can't be explained.
         warnings: sentences for the user.
@@ -40,6 +41,7 @@ class Explanation:
     scores: torch.Tensor
     logits: torch.Tensor
     words: tuple[tuple[str, ...], ...]
+    cut_off: tuple[tuple[str, ...], ...]
     word_scores: tuple[torch.Tensor, ...] | None
     warnings: tuple[str, ...]
 
@@ -164,6 +166,7 @@ def _assemble(
         scores=scores.cpu(),
         logits=(scores * clip.logit_scale).cpu(),
         words=tuple(tuple(word.text for word in row) for row in tokens.words),
+        cut_off=tokens.cut_off,
         word_scores=per_word,
         warnings=(warning,) if warning else (),
     )

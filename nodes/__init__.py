@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-NODE_CLASSES: tuple[type, ...] = ()
+from . import host
+from .clip_relevancy_map import CLIPRelevancyMap
+from .load_explainable_clip import LoadExplainableCLIP
+
+host.register_model_folder()
+
+NODE_CLASSES: tuple[type, ...] = (
+    LoadExplainableCLIP,
+    CLIPRelevancyMap,
+)
 
 NODE_CLASS_MAPPINGS = {cls.NODE_ID: cls for cls in NODE_CLASSES}  # type: ignore[attr-defined]
 NODE_DISPLAY_NAME_MAPPINGS = {cls.NODE_ID: cls.DISPLAY_NAME for cls in NODE_CLASSES}  # type: ignore[attr-defined]

@@ -1,11 +1,13 @@
 """The only place that touches ComfyUI: folders, devices and memory, progress, interrupts, previews.
 
-Every import of the host happens inside a function, so that the nodes can be imported, and most of them run,
-without a ComfyUI. Works alike on the PyPI host of June 2024 and on current ComfyUI.
+Every import of the host happens inside a function, so that the nodes can be imported and run without a ComfyUI:
+there are then no model folders, no previews and no progress bar. Works alike on the PyPI host of June 2024 and on
+current ComfyUI.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
 
 CLIP_FOLDER = "open_clip"
 CLIP_FILE_EXTENSIONS = frozenset({".safetensors", ".pt", ".bin"})
+
+
+def running() -> bool:
+    """Whether this process is a ComfyUI (both hosts have ``folder_paths`` at the top level, and only they do)."""
+    return importlib.util.find_spec("folder_paths") is not None
 
 
 def _folder_paths() -> Any:
@@ -30,10 +37,9 @@ def register_model_folder(name: str = CLIP_FOLDER, extensions: frozenset[str] = 
     The host's own ``add_model_folder_path`` registers an empty extension set, under which no file is listed;
     so the entry is set here, and an entry that is already there only gains our folder and extensions.
     """
-    try:
-        folder_paths = _folder_paths()
-    except ImportError:  # outside a host: nothing to register with
+    if not running():
         return
+    folder_paths = _folder_paths()
     default = os.path.join(folder_paths.models_dir, name)
     registered = folder_paths.folder_names_and_paths
     known: list[str] = list(registered[name][0]) if name in registered else []
@@ -44,10 +50,7 @@ def register_model_folder(name: str = CLIP_FOLDER, extensions: frozenset[str] = 
 
 def model_files(folder: str = CLIP_FOLDER) -> list[str]:
     """Names of the files in a model folder, as the host lists them (empty outside a host)."""
-    try:
-        return list(_folder_paths().get_filename_list(folder))
-    except ImportError:
-        return []
+    return list(_folder_paths().get_filename_list(folder)) if running() else []
 
 
 def model_file_path(name: str, folder: str = CLIP_FOLDER) -> str | None:
@@ -61,7 +64,11 @@ def model_folder(folder: str = CLIP_FOLDER) -> str:
 
 
 def compute_device() -> torch.device:
-    """Device that the host computes on."""
+    """Device that the host computes on (the CPU outside a host)."""
+    if not running():
+        import torch
+
+        return torch.device("cpu")
     from comfy import model_management
 
     return model_management.get_torch_device()
@@ -82,7 +89,9 @@ def intermediate_device() -> torch.device:
 
 
 def wrap_model(model: torch.nn.Module, load_device: torch.device, offload: torch.device) -> Any:
-    """Give a module to the host's memory management (a ModelPatcher)."""
+    """Give a module to the host's memory management (a ModelPatcher); None outside a host."""
+    if not running():
+        return None
     from comfy.model_patcher import ModelPatcher
 
     return ModelPatcher(model, load_device=load_device, offload_device=offload)
@@ -98,30 +107,56 @@ def load_models(patchers: list[Any], extra_bytes: int = 0) -> None:
         model_management.load_models_gpu(patchers, memory_required=extra_bytes)
 
 
+def require_memory(wanted_bytes: int, what: str) -> None:
+    """Raise an InputError before the work if ``what`` needs more main memory than the machine has left."""
+    if not running():
+        return
+    import psutil  # type: ignore[import-untyped]
+
+    from ..core.errors import InputError
+
+    available = psutil.virtual_memory().available
+    if wanted_bytes > available:
+        raise InputError(
+            f"{what} needs about {wanted_bytes / 2**30:.1f} GB of memory and {available / 2**30:.1f} GB are free; "
+            "use fewer prompts, a smaller batch or smaller images"
+        )
+
+
 def check_interrupt() -> None:
     """Raise the host's own exception if the user pressed Cancel."""
+    if not running():
+        return
     from comfy import model_management
 
     model_management.throw_exception_if_processing_interrupted()
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[int], None]]:
-    """ComfyUI's progress bar: the yielded function takes the number of steps done and may raise an interrupt."""
-    from comfy.utils import ProgressBar
+def progress(total: int = 1) -> Iterator[Callable[..., None]]:
+    """ComfyUI's progress bar.
+
+    Yields ``report(done, total=None)``: moves the bar to ``done`` of ``total`` steps (the total may be learned on the
+    way) and raises the host's exception if the user pressed Cancel.
+    """
+    if not running():
+        yield lambda done, total=None: None
+        return
+    from comfy.utils import ProgressBar  # type: ignore[import-not-found]
 
     bar = ProgressBar(max(total, 1))
 
-    def report(done: int) -> None:
+    def report(done: int, total: int | None = None) -> None:
         check_interrupt()
-        bar.update_absolute(done, max(total, 1))
+        bar.update_absolute(done, total)
 
-    report(0)
     yield report
 
 
 def preview_images(images: torch.Tensor, key: str = "images", prefix: str = "clip_explainability") -> dict[str, Any]:
     """Write IMAGE [B, H, W, 3] as temporary PNGs and return the ``ui`` part that shows them on the node."""
+    if not running():
+        return {}
     import uuid
 
     from PIL import Image

@@ -2,3 +2,7 @@
 
 Pictures are float tensors ``[..., H, W, 3]`` in 0..1, ComfyUI's IMAGE layout, on the CPU.
 """
+
+from ..lazy import lazy_submodules
+
+__getattr__ = lazy_submodules(__name__)

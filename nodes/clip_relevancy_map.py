@@ -1,0 +1,183 @@
+"""CLIP Relevancy Map."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .. import core
+from . import host
+from .category import CATEGORY
+from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
+from .tensors import image_to_core, maps_to_mask
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..core.explain import Explanation
+
+NEGLECTED_BELOW = 0.7  # NTLB, section 4.2
+
+
+class CLIPRelevancyMap:
+    """Shows which patches of an image, and which words of a prompt, CLIP's similarity listens to."""
+
+    NODE_ID = "CLIPRelevancyMap"
+    DISPLAY_NAME = "CLIP Relevancy Map"
+    DESCRIPTION = (
+        "Shows where CLIP sees each prompt in the image and which words of the prompt count. One prompt a line; all "
+        "of them share one pass over the image. The heat and mask outputs work as region and inpainting masks."
+    )
+    SEARCH_ALIASES: ClassVar = ["heatmap", "attention map", "clip explain", "relevance", "text to mask", "clipseg"]
+    CATEGORY = CATEGORY
+    FUNCTION = "explain"
+    RETURN_TYPES = ("IMAGE", "MASK", "MASK", "IMAGE", "STRING")
+    RETURN_NAMES = ("overlay", "heatmap", "mask", "words", "report")
+    OUTPUT_TOOLTIPS = (
+        "The heat laid over the image: one labelled grid for each image, or one picture for each prompt and image.",
+        "Heat in 0..1 at the image's size: all images for the first prompt, then all for the second, and so on.",
+        "1 where the heat reaches the threshold, in the same order; usable for inpainting at once.",
+        "The words of each prompt, tinted by how much each counts; dashed frames mark neglected ones (below 0.7).",
+        "JSON: similarity of every prompt and image, word relevancies, coverage of the mask, hottest point, warnings.",
+    )
+
+    def __init__(self) -> None:
+        self._last: tuple[str, Explanation] | None = None
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        methods = core.methods.METHODS
+        return {
+            "required": {
+                "clip": (EXPLAINABLE_CLIP, {"tooltip": "From Load Explainable CLIP."}),
+                "image": ("IMAGE", {"tooltip": "One image or a batch, any size."}),
+                "text": (
+                    "STRING",
+                    {
+                        "multiline": True,
+                        "default": "a photo of a cat\na photo of a dog",
+                        "tooltip": "What to look for: one prompt a line, each gets a map of its own.",
+                    },
+                ),
+                "method": (
+                    list(methods),
+                    {
+                        "default": "relevancy",
+                        "tooltip": "How the map is made. "
+                        + " ".join(f"{method.name}: {method.source}; {method.cost}." for method in methods.values()),
+                    },
+                ),
+                "last_blocks": (
+                    "INT",
+                    {
+                        "default": 0,
+                        "min": 0,
+                        "max": 64,
+                        "tooltip": "Read the last n blocks of the image tower; 0 reads all. 1 is faster and less noisy "
+                        "on ViT-B/16 and larger.",
+                    },
+                ),
+                "score": (
+                    ["cosine", "logit"],
+                    {
+                        "default": "cosine",
+                        "tooltip": "What is explained: the cosine similarity, or the logit (cosine x CLIP's learned "
+                        "scale), which weights higher-order interactions more.",
+                    },
+                ),
+                "fit": (
+                    ["stretch", "crop", "tile"],
+                    {
+                        "default": "stretch",
+                        "tooltip": "How an image that is not square meets CLIP: stretched whole, its centre only, or "
+                        "in overlapping tiles that are blended (finer, slower).",
+                    },
+                ),
+                "threshold": (
+                    "FLOAT",
+                    {
+                        "default": 0.2,
+                        "min": 0.0,
+                        "max": 1.0,
+                        "step": 0.01,
+                        "tooltip": "Heat from which a pixel belongs to the mask. Relevancy maps are peaky: 0.1 to 0.3 "
+                        "covers an object.",
+                    },
+                ),
+                "colormap": (
+                    list(core.drawing.colormap.COLORMAPS),
+                    {"default": "turbo", "tooltip": "Colours of the heat, from cold to hot."},
+                ),
+                "opacity": (
+                    "FLOAT",
+                    {
+                        "default": 0.55,
+                        "min": 0.0,
+                        "max": 1.0,
+                        "step": 0.05,
+                        "tooltip": "How much the colours cover the image: 0 shows the image alone.",
+                    },
+                ),
+                "layout": (
+                    ["grid", "one per prompt"],
+                    {
+                        "default": "grid",
+                        "tooltip": "grid: for each image one picture with all prompts, labelled. one per prompt: plain "
+                        "pictures at the image's size, in the order of the heatmap.",
+                    },
+                ),
+            }
+        }
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, text: str | None = None) -> bool | str:
+        if text is not None and not text.strip():
+            return "text is empty; write at least one prompt (one a line)"
+        return True
+
+    def explain(
+        self,
+        clip: HostedClip,
+        image: torch.Tensor,
+        text: str,
+        method: str,
+        last_blocks: int,
+        score: str,
+        fit: str,
+        threshold: float,
+        colormap: str,
+        opacity: float,
+        layout: str,
+    ) -> dict[str, Any]:
+        prompts = core.explain.check_prompts([line for line in text.splitlines() if line.strip()])
+        images = core.explain.check_images(image_to_core(image))
+        height, width = images.shape[-2:]
+        host.require_memory(32 * len(prompts) * len(images) * height * width, "text and image: drawing this many maps")
+        options = core.methods.MapOptions(blocks=last_blocks or None, score=score)
+        found = self._explain(clip, images, prompts, method, options, fit)
+
+        heat = core.maps.normalize_map(found.maps)
+        mask = core.maps.threshold_map(heat, threshold)
+        pictures = core.drawing.colormap.overlay(images.movedim(1, -1).cpu(), heat, colormap, opacity)
+        if layout == "grid":
+            overlay = core.drawing.explanation.overlay_grids(images.movedim(1, -1).cpu(), pictures, found)
+        else:
+            overlay = pictures.flatten(0, 1)
+        words = core.drawing.explanation.words_pictures(found, NEGLECTED_BELOW)
+        report = core.report.build_report(found, heat, mask, clip.clip.name, method, NEGLECTED_BELOW)
+        result = (overlay, maps_to_mask(heat), maps_to_mask(mask), words, json.dumps(report, ensure_ascii=False))
+        return {"ui": host.preview_images(overlay), "result": result}
+
+    def _explain(
+        self, clip: HostedClip, images: torch.Tensor, prompts: list[str], method: str, options: Any, fit: str
+    ) -> Explanation:
+        """Explain, or return the last explanation where only threshold, colours or layout changed."""
+        digest = hashlib.blake2b(images.contiguous().cpu().numpy().tobytes(), digest_size=16).hexdigest()
+        key = repr((id(clip.clip), digest, tuple(images.shape), prompts, method, options, fit))
+        if self._last is None or self._last[0] != key:
+            self._last = None  # give the memory back before the next result takes its own
+            with host.progress() as report:
+                found = core.explain.explain(clip.ready(), images, prompts, method, options, fit, report)
+            self._last = (key, found)
+        return self._last[1]

@@ -1,0 +1,113 @@
+"""Load Explainable CLIP."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+from .. import core
+from . import host
+from .category import CATEGORY
+from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
+
+_DTYPES = ("auto", "fp32", "fp16", "bf16")
+
+
+class LoadExplainableCLIP:
+    """Loads a CLIP whose towers can be explained and puts it under ComfyUI's memory management."""
+
+    NODE_ID = "LoadExplainableCLIP"
+    DISPLAY_NAME = "Load Explainable CLIP"
+    DESCRIPTION = (
+        "Loads a CLIP (image and text tower) for the nodes of this pack: the embedded demo CLIP, any open_clip or "
+        "Hugging Face checkpoint in models/open_clip, or one of open_clip's pretrained models. Not the CLIP that "
+        "diffusion checkpoints bring: those have no image tower."
+    )
+    SEARCH_ALIASES: ClassVar = ["clip loader", "open_clip", "siglip", "relevancy clip", "load clip vision"]
+    CATEGORY = CATEGORY
+    FUNCTION = "load"
+    RETURN_TYPES = (EXPLAINABLE_CLIP,)
+    RETURN_NAMES = ("clip",)
+    OUTPUT_TOOLTIPS = ("The CLIP, for every node of this pack that has a 'clip' input.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        sources = core.sources.source_names(host.model_files())
+        return {
+            "required": {
+                "source": (
+                    sources,
+                    {
+                        "default": core.sources.DEMO,
+                        "tooltip": "The embedded demo CLIP knows some 60 pictogram classes and needs no file. "
+                        "Files come from models/open_clip (.safetensors, .pt, .bin). Names with 'open_clip:' are "
+                        "pretrained models, kept in a folder of their own there.",
+                    },
+                ),
+                "download": (
+                    "BOOLEAN",
+                    {
+                        "default": False,
+                        "tooltip": "Allow the network: fetch an 'open_clip:' model that is not on this machine yet. "
+                        "Off, nothing is ever downloaded.",
+                    },
+                ),
+            },
+            "optional": {
+                "dtype": (
+                    list(_DTYPES),
+                    {
+                        "default": "auto",
+                        "tooltip": "Precision of the weights. auto is fp32: CLIP is small and maps are most exact "
+                        "there. fp16 and bf16 halve the memory.",
+                    },
+                ),
+                "device": (
+                    ["auto", "cpu"],
+                    {"default": "auto", "tooltip": "auto: where ComfyUI computes. cpu: leaves the GPU to others."},
+                ),
+                "activation": (
+                    ["auto", "gelu", "quick_gelu"],
+                    {
+                        "default": "auto",
+                        "tooltip": "Activation function of a file that has no configuration beside it; the tensors "
+                        "don't show it. auto takes QuickGELU where the file's name says openai, dfn, metaclip or "
+                        "quickgelu, else GELU.",
+                    },
+                ),
+            },
+        }
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, source: str) -> bool | str:
+        # Taking 'source' here replaces the host's check against the list: any open_clip model/tag is welcome.
+        if source.startswith(core.sources.PRETRAINED_PREFIX) or source in core.sources.source_names(host.model_files()):
+            return True
+        return (
+            f"source {source!r} is not there: choose another, or put the file into models/{host.CLIP_FOLDER} and "
+            "press R to refresh the list"
+        )
+
+    @classmethod
+    def IS_CHANGED(cls, source: str, **_: Any) -> str:
+        path = host.model_file_path(source) if host.running() and source != core.sources.DEMO else None
+        return f"{os.path.getmtime(path)} {os.path.getsize(path)}" if path and os.path.isfile(path) else source
+
+    def load(
+        self, source: str, download: bool, dtype: str = "auto", device: str = "auto", activation: str = "auto"
+    ) -> tuple[HostedClip]:
+        import torch
+
+        dtypes = {"fp16": torch.float16, "bf16": torch.bfloat16}
+        with torch.inference_mode(False):  # weights made under inference mode could never be explained
+            clip = core.sources.load_source(
+                source,
+                host.model_file_path,
+                host.model_folder() if host.running() else None,
+                download,
+                dtypes.get(dtype, torch.float32),
+                activation,
+            )
+        cpu = torch.device("cpu")
+        target = cpu if device == "cpu" else host.compute_device()
+        return (HostedClip(clip, host.wrap_model(clip.model, target, cpu)),)
