@@ -32,6 +32,17 @@ def to_api(workflow: dict[str, Any], object_info: ObjectInfo) -> dict[str, dict[
     return _Graph(workflow, object_info).to_api()
 
 
+def read_workflow(file: Path) -> dict[str, Any]:
+    """A workflow file's content."""
+    workflow: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return workflow
+
+
+def needs_download(workflow: dict[str, Any]) -> bool:
+    """Whether a node names model files that the editor would offer to download."""
+    return any(node.get("properties", {}).get("models") for node in workflow["nodes"])
+
+
 class _Graph:
     def __init__(self, workflow: dict[str, Any], object_info: ObjectInfo) -> None:
         if workflow.get("definitions", {}).get("subgraphs"):
@@ -151,8 +162,7 @@ def main() -> None:
     from host_client import ComfyClient
 
     with ComfyClient(sys.argv[2]) as client:
-        workflow = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-        print(json.dumps(to_api(workflow, client.object_info()), indent=2))
+        print(json.dumps(to_api(read_workflow(Path(sys.argv[1])), client.object_info()), indent=2))
 
 
 if __name__ == "__main__":

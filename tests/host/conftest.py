@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ import pytest
 from environment import ROOT, Environment
 from host_client import ComfyClient, Prompt
 from host_server import ComfyServer
-from workflow_api import ObjectInfo, to_api
+from workflow_api import ObjectInfo, read_workflow, to_api
 
 HERE = Path(__file__).parent
 
@@ -57,7 +56,31 @@ def example(object_info: ObjectInfo) -> Callable[[str], Prompt]:
     """Load an example workflow by its file's name, in API form."""
 
     def load(name: str) -> dict[str, dict[str, Any]]:
-        file = ROOT / "example_workflows" / name
-        return to_api(json.loads(file.read_text("utf-8")), object_info)
+        return to_api(read_workflow(ROOT / "example_workflows" / name), object_info)
 
     return load
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(server: ComfyServer) -> str:
+    """Name, in the loader's list, of a small CLIP with random weights in the server's model folder."""
+    name = "tiny.safetensors"
+    _write_tiny_clip(server.base / "models" / "open_clip" / name)
+    return name
+
+
+def _write_tiny_clip(path: Path) -> None:
+    """Write it as open_clip would: the server reads the architecture from the tensors."""
+    import torch
+    from open_clip import CLIP
+    from safetensors.torch import save_file
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = CLIP(
+            embed_dim=64,
+            vision_cfg={"image_size": 64, "patch_size": 16, "width": 128, "layers": 2},
+            text_cfg={"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 2},
+        )
+    # A copy of each tensor: the format refuses tensors that share memory.
+    save_file({name: tensor.clone().contiguous() for name, tensor in model.state_dict().items()}, path)

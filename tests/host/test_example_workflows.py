@@ -1,0 +1,35 @@
+"""The example workflows as users open them: each that needs no download runs and shows pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from environment import ROOT
+from host_client import ComfyClient, Prompt
+from PIL import Image
+from workflow_api import needs_download, read_workflow
+
+EXAMPLES = sorted((ROOT / "example_workflows").glob("*.json"))
+
+
+@pytest.mark.parametrize("name", [file.name for file in EXAMPLES if not needs_download(read_workflow(file))])
+def test_an_example_shows_pictures(name: str, client: ComfyClient, example: Callable[[str], Prompt]) -> None:
+    run = client.run(example(name))
+    assert run.error is None
+    assert run.images()
+    for image in run.images():
+        with Image.open(io.BytesIO(client.view(image))) as picture:
+            assert len(picture.convert("RGB").getcolors(maxcolors=1 << 24) or []) > 16
+
+
+@pytest.mark.parametrize("name", [file.name for file in EXAMPLES])
+def test_an_example_knows_only_nodes_of_the_pack_and_of_comfyui(name: str, example: Callable[[str], Prompt]) -> None:
+    assert example(name)
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
+def test_an_example_has_a_thumbnail(file: Path) -> None:
+    assert file.with_suffix(".jpg").is_file()
