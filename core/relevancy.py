@@ -35,15 +35,21 @@ _DEFAULT_PASS_BYTES = 512 * 2**20
 
 
 def block_contribution(attention: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
-    """``C = mean_heads((∂s/∂A ⊙ A)⁺)``: ``[..., heads, Nq, Nk]`` twice to ``[..., Nq, Nk]`` in fp32."""
-    return (attention.float() * gradient.float()).clamp(min=0).mean(dim=-3)
+    """``C = mean_heads((∂s/∂A ⊙ A)⁺)``: ``[..., heads, Nq, Nk]`` twice to ``[..., Nq, Nk]``, in fp32 at least."""
+    precision = torch.promote_types(attention.dtype, torch.float32)
+    return (attention.to(precision) * gradient.to(precision)).clamp(min=0).mean(dim=-3)
 
 
 def propagate_row(row: torch.Tensor, contributions: Sequence[torch.Tensor]) -> torch.Tensor:
-    """``rowᵀ (I + C_L) … (I + C_1)``, for contributions ``C_1 … C_L`` ``[..., N, N]`` and a row ``[..., N]``."""
+    """``rowᵀ (I + C_L) … (I + C_1) - rowᵀ``: what propagation adds to a row ``[..., N]``.
+
+    For contributions ``C_1 … C_L``, each ``[..., N, N]``. The row itself is left out because the C are small beside
+    it: 1/N + 1e-5 - 1/N would lose the map's digits.
+    """
+    added = torch.zeros_like(row)
     for contribution in reversed(contributions):
-        row = row + (row.unsqueeze(-2) @ contribution).squeeze(-2)
-    return row
+        added = added + ((row + added).unsqueeze(-2) @ contribution).squeeze(-2)
+    return added
 
 
 @dataclass(frozen=True)
@@ -150,7 +156,7 @@ def word_relevancy(
     contributions = [block_contribution(a, g) for a, g in zip(layers, gradients, strict=True)]
     count, length = layers[0].shape[0], layers[0].shape[-1]
     start = F.one_hot(trace.pooled, length).to(contributions[0])
-    return propagate_row(start.expand(len(image_features), count, length), contributions)
+    return start + propagate_row(start.expand(len(image_features), count, length), contributions)
 
 
 def _attention_gradients(
@@ -185,11 +191,12 @@ def _patch_rows(trace: ImageTrace, gradients: list[torch.Tensor]) -> torch.Tenso
         row = pool[..., 0, :] if tower.pool_queries == "first" else pool.mean(dim=-2)
         if row.shape[-1] != tokens:  # the pooling attends to the patch tokens alone
             row = F.pad(row, (tokens - row.shape[-1], 0))
-        return propagate_row(row, contributions)
-    start = torch.zeros(tokens, device=trace.features.device)
+        return row + propagate_row(row, contributions)
+    # From here on the map is what is added to the start: CLS's own entry is no patch, and the identity part of R
+    # gives every patch of a mean-pooled tower the same 1/N.
+    start = contributions[0].new_zeros(tokens)
     if tower.pooling == "cls":
         start[0] = 1
-        return propagate_row(start.expand(*contributions[0].shape[:-2], tokens), contributions)
-    start[tower.prefix :] = 1 / (tokens - tower.prefix)
-    # The identity part of R gives every patch the same 1/N: constant, so left out of the map.
-    return propagate_row(start.expand(*contributions[0].shape[:-2], tokens), contributions) - start
+    else:
+        start[tower.prefix :] = 1 / (tokens - tower.prefix)
+    return propagate_row(start.expand(*contributions[0].shape[:-2], tokens), contributions)

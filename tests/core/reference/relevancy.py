@@ -9,10 +9,10 @@ import torch
 def relevancy_matrix(score: torch.Tensor, attentions: list[torch.Tensor]) -> torch.Tensor:
     """R [N, N] from a scalar score and the attentions [heads, N, N] it was computed through."""
     tokens = attentions[0].shape[-1]
-    r = torch.eye(tokens, dtype=attentions[0].dtype)
+    r = torch.eye(tokens, dtype=torch.double)  # sums in fp64: the reference must not lose the digits it judges
     for attention in attentions:
         gradient = torch.autograd.grad(score, attention, retain_graph=True)[0]
-        contribution = torch.zeros(tokens, tokens, dtype=attention.dtype)
+        contribution = torch.zeros(tokens, tokens, dtype=torch.double)
         for head in range(attention.shape[0]):
             contribution = contribution + (gradient[head] * attention[head]).clamp(min=0)
         r = r + (contribution / attention.shape[0]) @ r
