@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from console import child_environment, run
+from console import child_environment, run, succeeds
 
 # Runs inside that Python: requirement lines that no installed package satisfies, and all that is installed.
 _PROBE = """
@@ -65,14 +65,22 @@ def requirement_lines(file: Path) -> list[str]:
 
 
 def install(python: Path, requirements: list[str], scratch: Path) -> int:
-    """Install with pip, holding every package that is there (torch above all) at its version; pip's exit status."""
+    """Install, holding every package that is there (torch above all) at its version; the installer's exit status."""
     scratch.mkdir(exist_ok=True)
     constraints = scratch / "comfyui-constraints.txt"
     kept = [line for line in _probe(python, [])["installed"] if not line.lower().startswith("pip==")]
     constraints.write_text("\n".join(kept), encoding="utf-8")
     environment = child_environment(PIP_DISABLE_PIP_VERSION_CHECK="1")
-    options = ["--progress-bar", "off", "-c", str(constraints)]
-    return run([python, "-m", "pip", "install", *options, *requirements], env=environment)
+    return run([*_installer(python), "-c", str(constraints), *requirements], env=environment)
+
+
+def _installer(python: Path) -> list[str]:
+    """The command that installs into this Python: environments that uv made have no pip of their own."""
+    if succeeds([python, "-m", "pip", "--version"]):
+        return [str(python), "-m", "pip", "install", "--progress-bar", "off"]
+    if succeeds(["uv", "--version"]):
+        return ["uv", "pip", "install", "--python", str(python)]
+    return [sys.executable, "-m", "pip", "--python", str(python), "install", "--progress-bar", "off"]
 
 
 def _probe(python: Path, requirements: list[str]) -> dict[str, list[str]]:

@@ -107,6 +107,15 @@ def _pump(process: subprocess.Popen[bytes], lines: queue.Queue[str | None]) -> N
     lines.put(None)
 
 
+def succeeds(command: Sequence[str | Path]) -> bool:
+    """Whether a command is there and ends well; what it prints is not shown."""
+    try:
+        done = subprocess.run([str(part) for part in command], capture_output=True, stdin=subprocess.DEVNULL)
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
 def child_environment(**changes: str) -> dict[str, str]:
     """This process's environment for a child, with changes.
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import comfy_install
-from console import Heartbeat, Steps, child_environment, run, say
+from console import Heartbeat, Steps, child_environment, run, say, succeeds
 
 ROOT = Path(__file__).resolve().parent.parent
 ENV = ROOT / ".env"
@@ -183,24 +183,17 @@ def _install(python: Path, arguments: list[str]) -> None:
 def _find_uv(python: Path) -> list[str] | None:
     """The command that runs uv: the user's own, or one fetched into the environment; None without PyPI."""
     for command in (["uv"], [str(python), "-m", "uv"]):
-        if _runs([*command, "--version"]):
+        if succeeds([*command, "--version"]):
             return command
     say("    Fetching the installer uv into the environment")
     fetched = run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"]) == 0
     return [str(python), "-m", "uv"] if fetched else None
 
 
-def _runs(command: list[str]) -> bool:
-    try:
-        return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
-    except OSError:
-        return False
-
-
 def _uv_environment(python: Path) -> dict[str, str]:
     """What uv needs to reach the same package index, behind the same certificates, as pip does."""
     settings = {"UV_SYSTEM_CERTS": "true", "UV_NATIVE_TLS": "true", "UV_HTTP_TIMEOUT": "300"}
-    if not _runs(["uv", "--version"]):
+    if not succeeds(["uv", "--version"]):
         settings["UV_CACHE_DIR"] = str(ENV / "cache")  # a user of uv has a cache; others get no folder elsewhere
     if not any(name in os.environ for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
         asked = [str(python), "-m", "pip", "config", "get", "global.index-url"]
