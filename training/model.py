@@ -1,0 +1,95 @@
+"""The demo CLIP's architecture, and a forward pass made for training it on CPU cores.
+
+The forward computes what `open_clip.CLIP.encode_image` and `encode_text` do, with explicit
+attention, on windows smaller than the image, and with patches dropped.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+IMAGE_SIZE, PATCH = 96, 8
+MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+
+COMPUTE = torch.float32
+
+EMBED_DIM = 128
+VISION_CFG: dict[str, Any] = {"image_size": IMAGE_SIZE, "patch_size": PATCH, "width": 192, "layers": 6, "head_width": 64,
+                              "mlp_ratio": 2.0}  # fmt: skip
+TEXT_CFG: dict[str, Any] = {"context_length": 32, "vocab_size": 49408, "width": 128, "heads": 2, "layers": 3}
+
+
+def build_model(vocabulary: int) -> nn.Module:
+    """A fresh `open_clip.model.CLIP` whose token table has `vocabulary` rows only."""
+    from open_clip.model import CLIP
+
+    return CLIP(EMBED_DIM, VISION_CFG, {**TEXT_CFG, "vocab_size": vocabulary})
+
+
+def _low(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.to(COMPUTE)
+
+
+def _norm(x: torch.Tensor, norm: nn.LayerNorm) -> torch.Tensor:
+    return F.layer_norm(x, norm.normalized_shape, _low(norm.weight), _low(norm.bias), norm.eps)
+
+
+def _linear(x: torch.Tensor, layer: nn.Linear) -> torch.Tensor:
+    return F.linear(x, _low(layer.weight), _low(layer.bias))
+
+
+def _block(x: torch.Tensor, block: nn.Module, mask: torch.Tensor | None) -> torch.Tensor:
+    n, length, width = x.shape
+    heads = block.attn.num_heads
+    qkv = F.linear(_norm(x, block.ln_1), _low(block.attn.in_proj_weight), _low(block.attn.in_proj_bias))
+    q, k, v = qkv.view(n, length, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
+    scores = (q * (width // heads) ** -0.5) @ k.transpose(-2, -1)
+    if mask is not None:
+        scores = scores + mask[:length, :length]
+    mixed = (scores.softmax(-1) @ v).transpose(1, 2).reshape(n, length, width)
+    x = x + _linear(mixed, block.attn.out_proj)
+    return x + _linear(F.gelu(_linear(_norm(x, block.ln_2), block.mlp.c_fc)), block.mlp.c_proj)
+
+
+def image_features(model: nn.Module, images: torch.Tensor, drop: float = 0.0) -> torch.Tensor:
+    """Normalised features [B, D] of images [B, 3, S, S] in 0..1, with a share of the patches left out.
+
+    Images smaller than the model's are taken for windows cut out of larger ones, and put somewhere in its grid.
+    """
+    visual = model.visual
+    mean, std = images.new_tensor(MEAN).view(3, 1, 1), images.new_tensor(STD).view(3, 1, 1)
+    n, _, side, _ = images.shape
+    grid = side // PATCH
+    patches = ((images - mean) / std).unfold(2, PATCH, PATCH).unfold(3, PATCH, PATCH)
+    patches = patches.permute(0, 2, 3, 1, 4, 5).reshape(n, grid * grid, -1)
+    positions = visual.positional_embedding
+    spatial = positions[1:]
+    full = math.isqrt(len(spatial))
+    if grid < full:
+        top, left = torch.randint(full - grid + 1, (2,)).tolist()
+        spatial = spatial.view(full, full, -1)[top : top + grid, left : left + grid].flatten(0, 1)
+    if drop:
+        keep = torch.rand(n, grid * grid).argsort(1)[:, : round(grid * grid * (1 - drop))]
+        patches = patches.gather(1, keep.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))
+        spatial = spatial[keep]
+    x = F.linear(_low(patches), _low(visual.conv1.weight.flatten(1))) + _low(spatial)
+    first = _low(visual.class_embedding + positions[0]).expand(n, 1, -1)
+    x = _norm(torch.cat([first, x], 1), visual.ln_pre)
+    for block in visual.transformer.resblocks:
+        x = _block(x, block, None)
+    return F.normalize((_norm(x[:, 0], visual.ln_post) @ _low(visual.proj)).float(), dim=-1)
+
+
+def text_features(model: nn.Module, rows: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
+    """Normalised features [N, D] of token rows [N, T] whose end-of-text tokens are at `ends` [N]."""
+    x = _low(model.token_embedding(rows) + model.positional_embedding[: rows.shape[1]])
+    mask = _low(model.attn_mask)
+    for block in model.transformer.resblocks:
+        x = _block(x, block, mask)
+    pooled = _norm(x[torch.arange(len(x)), ends], model.ln_final)
+    return F.normalize((pooled @ _low(model.text_projection)).float(), dim=-1)

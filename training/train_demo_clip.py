@@ -1,0 +1,252 @@
+"""Train the demo CLIP on CPU cores: two one-thread ranks, checkpoints, and a cool-down that can be called for.
+
+    nice -n 3 python training/train_demo_clip.py --out /tmp/run --ranks 2
+    echo 250000 > /tmp/run/decay      # start the cool-down now and let it take 250 000 scenes
+
+Samples, not time, drive the schedule. Run again with the same --out to resume.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+import vocabulary
+from art_table import ICON_NAMES, VALIDATION_VENDOR
+from batches import Batch, SceneSource
+from model import IMAGE_SIZE, build_model, image_features, text_features
+from pack import captions
+from sprites import build, sampling_weights
+
+GROUP_SHARES = {"emoji": 0.68, "colour": 0.16, "mono": 0.16}
+UNKNOWN_WORDS = 0.01
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`samples` scenes of `side` pixels with a share `drop` of the patches left out."""
+
+    side: int
+    drop: float
+    samples: int
+
+
+def parse_stages(text: str) -> list[Stage]:
+    """`48/0:150000,96/0.5:900000` -> stages; the last one goes on until the cool-down."""
+    stages = []
+    for part in text.split(","):
+        picture, samples = part.split(":")
+        side, drop = picture.split("/")
+        stages.append(Stage(int(side), float(drop), int(samples)))
+    return stages
+
+
+def contrastive_loss(model: torch.nn.Module, batch: Batch, drop: float) -> torch.Tensor:
+    """InfoNCE over two captions a scene; pairs that happen to be true are no negatives.
+
+    Every scene also has a caption with one noun swapped among its negatives, and all bare class names as
+    candidates.
+    """
+    n = len(batch.images)
+    texts = batch.texts + batch.wrong_texts
+    rows, ends = vocabulary.encode(texts)
+    unknown = (torch.rand(rows.shape) < UNKNOWN_WORDS) & (torch.arange(rows.shape[1]) < ends[:, None])
+    unknown[:, 0] = False
+    rows = rows.masked_fill(unknown, len(vocabulary.known_ids()))
+    images = image_features(model, batch.images, drop)
+    scale = model.logit_scale.exp().clamp(max=100)
+    logits = scale * images @ text_features(model, rows, ends).T
+    named = torch.cat([batch.named, batch.wrong_named])
+    true = ~(named[None] & ~batch.present[:, None]).any(-1)
+    # A wrong caption without a noun is just a copy: no negative for anybody.
+    true |= ~named.any(-1)[None] & (torch.arange(3 * n) >= 2 * n)[None]
+    names, ends = vocabulary.encode(list(ICON_NAMES))
+    by_name = (scale * images @ text_features(model, names, ends).T).log_softmax(1)
+    loss = -2 * (by_name * batch.present).sum(1).div(batch.present.sum(1)).mean()
+    own = torch.eye(n, dtype=torch.bool)
+    for k in range(2):
+        part = slice(k * n, (k + 1) * n)
+        hidden = true.clone()
+        hidden[:, part] &= ~own
+        loss = loss + F.cross_entropy(logits.masked_fill(hidden, -1e4), torch.arange(n) + k * n)
+        loss = loss + F.cross_entropy(logits[:, part].masked_fill(true[:, part] & ~own, -1e4).T, torch.arange(n))
+    return loss / 6
+
+
+@torch.no_grad()
+def top1(model: torch.nn.Module, images: torch.Tensor, classes: torch.Tensor, labels: tuple[str, ...],
+         template: str) -> float:  # fmt: skip
+    """Share of single-object scenes whose class the template puts first."""
+    rows, ends = vocabulary.encode([captions.fill(template, label) for label in labels])
+    scores = image_features(model, images) @ text_features(model, rows, ends).T
+    return (scores.argmax(1) == classes).float().mean().item()
+
+
+class Trainer:
+    def __init__(self, args: argparse.Namespace, rank: int) -> None:
+        self.args, self.rank, self.out = args, rank, Path(args.out)
+        torch.manual_seed(args.seed)
+        self.model = build_model(len(vocabulary.known_ids()) + 1)
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        plain = [p for p in self.parameters if p.ndim < 2]
+        heavy = [p for p in self.parameters if p.ndim >= 2]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": heavy, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}],
+            lr=args.lr, betas=(0.9, 0.98), fused=True,
+        )  # fmt: skip
+        self.average = [p.detach().clone() for p in self.parameters]
+        self.samples, self.step = 0, 0
+        self.decay: tuple[int, int] | None = (args.decay_at, args.decay_samples) if args.decay_at else None
+        self.stages = parse_stages(args.stages)
+        if (self.out / "checkpoint.pt").exists():
+            self.load()
+        torch.manual_seed(args.seed + 1000 * rank + self.samples)
+        sprites = build()
+        weights = sampling_weights(sprites, GROUP_SHARES)
+        self.source = SceneSource(sprites, weights, args.seed + 7919 * (rank + 1) + self.samples)
+        if rank == 0:
+            one_vendor = np.zeros_like(weights)
+            ids = np.flatnonzero(sprites.vendors == sprites.vendor_names.index(VALIDATION_VENDOR))
+            one_vendor[sprites.classes[ids], ids] = 1
+            one_vendor /= one_vendor.sum(1, keepdims=True).clip(1)
+            batch = SceneSource(sprites, one_vendor, 1, augment=False).batch(500, IMAGE_SIZE, (1.0, 0.0, 0.0))
+            self.validation = (batch.images, batch.present.int().argmax(1), sprites.labels)
+
+    def load(self) -> None:
+        state = torch.load(self.out / "checkpoint.pt", weights_only=False)
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average = state["average"]
+        self.samples, self.step, self.decay = state["samples"], state["step"], state["decay"]
+
+    def save(self) -> None:
+        names = [n for n, p in self.model.named_parameters() if p.requires_grad]
+        state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average,
+                 "samples": self.samples, "step": self.step, "decay": self.decay}  # fmt: skip
+        torch.save(state, self.out / "next.pt")
+        (self.out / "next.pt").rename(self.out / "checkpoint.pt")
+        facts = {"samples": self.samples, "decay": self.decay, "seed": self.args.seed, "ranks": self.args.ranks,
+                 "batch": self.args.batch, "lr": self.args.lr, "stages": self.args.stages}  # fmt: skip
+        torch.save({"weights": dict(zip(names, self.average, strict=True)), "facts": facts}, self.out / "average.pt")
+
+    def stage(self) -> Stage:
+        if self.decay and self.samples >= self.decay[0] + 0.7 * self.decay[1]:
+            return Stage(IMAGE_SIZE, 0.0, 0)
+        if self.decay:
+            return Stage(IMAGE_SIZE, 0.5, 0)
+        start = 0
+        for stage in self.stages:
+            start += stage.samples
+            if self.samples < start:
+                return stage
+        return self.stages[-1]
+
+    def rate(self) -> float:
+        warm = min(1.0, (self.step + 1) / 400)
+        left = 1.0
+        if self.decay:
+            left = 1 - (self.samples - self.decay[0]) / self.decay[1]
+        return self.args.lr * warm * max(left, 0.0)
+
+    def call_for_decay(self) -> None:
+        """Let rank 0 look for the signal file and tell the others."""
+        order = torch.zeros(1, dtype=torch.long)
+        path = self.out / "decay"
+        if self.rank == 0 and path.exists():
+            order[0] = int(path.read_text())
+        dist.broadcast(order, 0)
+        if order.item() and self.decay is None:
+            self.decay = (self.samples, int(order.item()))
+
+    def train_step(self) -> float:
+        stage = self.stage()
+        if self.step % 50 == 0:
+            if self.decay is None:
+                self.call_for_decay()
+            self.source.refill(0.02)
+        counts = (0.4, 0.45, 0.15) if stage.side == IMAGE_SIZE else (0.75, 0.25, 0.0)
+        batch = self.source.batch(self.args.batch, stage.side, counts)
+        loss = contrastive_loss(self.model, batch, stage.drop)
+        loss.backward()
+        flat = torch.cat([p.grad.flatten() for p in self.parameters])
+        dist.all_reduce(flat)
+        flat /= self.args.ranks
+        flat *= (1.0 / flat.norm().clamp(min=1e-6)).clamp(max=1.0)
+        for parameter, grad in zip(self.parameters, flat.split([p.numel() for p in self.parameters]), strict=True):
+            parameter.grad = grad.view_as(parameter)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate()
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        self.step += 1
+        self.samples += self.args.batch * self.args.ranks
+        if self.step % 4 == 0:
+            keep = min(0.996, 1 - 1 / (1 + self.step / 40))
+            torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1 - keep)
+        return loss.item()
+
+    def report(self, loss: float, seconds: float, since: int) -> None:
+        held = [p.detach().clone() for p in self.parameters]
+        for parameter, mean in zip(self.parameters, self.average, strict=True):
+            parameter.data.copy_(mean)
+        images, classes, labels = self.validation
+        scores = {t: round(top1(self.model, images, classes, labels, t), 3) for t in captions.TEMPLATES[::3]}
+        for parameter, own in zip(self.parameters, held, strict=True):
+            parameter.data.copy_(own)
+        line = {"samples": self.samples, "loss": round(loss, 3), "lr": self.rate(), "stage": self.stage().side,
+                "per_second": round(since / seconds), "scale": round(self.model.logit_scale.exp().item(), 1),
+                "clock": time.strftime("%H:%M:%S"), "top1": scores}  # fmt: skip
+        print(json.dumps(line), flush=True)
+
+    def run(self) -> None:
+        began, before, losses, count = time.time(), self.samples, 0.0, 0
+        while self.decay is None or self.samples < sum(self.decay):
+            losses += self.train_step()
+            count += 1
+            last = self.decay is not None and self.samples >= sum(self.decay)
+            if self.rank == 0 and (time.time() - began > self.args.report_every or last):
+                self.save()
+                self.report(losses / count, time.time() - began, self.samples - before)
+                began, before, losses, count = time.time(), self.samples, 0.0, 0
+        if self.rank == 0:
+            print("finished", flush=True)
+
+
+def worker(rank: int, args: argparse.Namespace) -> None:
+    torch.set_num_threads(1)
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(args.port))
+    dist.init_process_group("gloo", rank=rank, world_size=args.ranks)
+    Trainer(args, rank).run()
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--out", required=True, help="folder for checkpoints and the `decay` signal file")
+    parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=64, help="scenes a rank and step")
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--stages", default="48/0:160000,96/0.5:1")
+    parser.add_argument("--decay-at", type=int, default=0, help="samples at which to cool down (default: on signal)")
+    parser.add_argument("--decay-samples", type=int, default=250_000)
+    parser.add_argument("--report-every", type=float, default=120, help="seconds between reports and checkpoints")
+    parser.add_argument("--port", type=int, default=29511)
+    args = parser.parse_args()
+    Path(args.out).mkdir(parents=True, exist_ok=True)
+    vocabulary.known_ids()
+    build()
+    torch.multiprocessing.spawn(worker, (args,), args.ranks)
+
+
+if __name__ == "__main__":
+    main()
