@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import host
 from .clip_relevancy_map import CLIPRelevancyMap
+from .demo_scene import DemoScene
 from .load_explainable_clip import LoadExplainableCLIP
 
 host.register_model_folder()
@@ -11,6 +12,7 @@ host.register_model_folder()
 NODE_CLASSES: tuple[type, ...] = (
     LoadExplainableCLIP,
     CLIPRelevancyMap,
+    DemoScene,
 )
 
 NODE_CLASS_MAPPINGS = {cls.NODE_ID: cls for cls in NODE_CLASSES}  # type: ignore[attr-defined]
