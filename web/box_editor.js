@@ -1,0 +1,19 @@
+// Registers the box editor: any input of type CLIP_EXPLAINABILITY_BOXES gets it.
+
+import { listen } from "./box_editor/keys.js";
+import { WIDGET_TYPE, app, createBoxWidget, followGraph } from "./box_editor/widget.js";
+
+const style = document.createElement("link");
+style.rel = "stylesheet";
+style.href = new URL("./box_editor/box_editor.css", import.meta.url).href;
+document.head.append(style);
+
+listen();
+
+app.registerExtension({
+  name: "CLIPExplainability.BoxEditor",
+  getCustomWidgets() {
+    return { [WIDGET_TYPE]: createBoxWidget };
+  },
+  setup: followGraph,
+});

@@ -1,0 +1,132 @@
+// The saved state: a JSON text with a version. Also what travels in the API prompt and on the clipboard.
+
+import { colorFor } from "./palette.js";
+import { text } from "./strings.js";
+
+/** @typedef {import("./geometry.js").Rect} Rect */
+/**
+ * @typedef {object} BoxExtra
+ * @property {string} id
+ * @property {string} label
+ * @property {number} weight
+ * @property {string} color "#rrggbb"
+ * @property {boolean} locked
+ * @property {boolean} hidden
+ */
+/** @typedef {Rect & BoxExtra} Box */
+
+export const VERSION = 1;
+export const MOST_BOXES = 256;
+export const HIGHEST_WEIGHT = 100;
+const COLOR = /^#[0-9a-f]{6}$/i;
+
+/** A saved state that can't be read; the message is for the user. */
+export class UnreadableState extends Error {}
+
+/** @param {number} value */
+const rounded = (value) => Math.round(value * 1e6) / 1e6;
+
+/**
+ * @param {unknown} saved text as saved; nothing at all is an empty editor
+ * @returns {Box[]}
+ * @throws {UnreadableState}
+ */
+export function read(saved) {
+  if (saved === undefined || saved === null || saved === "") return [];
+  if (typeof saved !== "string") throw new UnreadableState(text.broken.notText);
+  if (saved.trim() === "") return [];
+  let data;
+  try {
+    data = JSON.parse(saved);
+  } catch {
+    throw new UnreadableState(text.broken.notJson);
+  }
+  if (!isRecord(data)) throw new UnreadableState(text.broken.notObject);
+  if (data.version !== VERSION) throw new UnreadableState(text.broken.version(String(data.version), VERSION));
+  if (!Array.isArray(data.boxes)) throw new UnreadableState(text.broken.noBoxes);
+  if (data.boxes.length > MOST_BOXES) throw new UnreadableState(text.broken.tooMany(data.boxes.length, MOST_BOXES));
+  /** @type {Box[]} */
+  const boxes = [];
+  data.boxes.forEach((raw, index) => boxes.push(readBox(raw, index, boxes)));
+  return boxes;
+}
+
+/** @param {unknown} value @returns {value is Record<string, unknown>} */
+const isRecord = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** @param {unknown} raw @param {number} index @param {readonly Box[]} earlier @returns {Box} */
+function readBox(raw, index, earlier) {
+  const place = index + 1;
+  if (!isRecord(raw)) throw new UnreadableState(text.broken.box(place));
+  const box = { ...raw };
+  /** @param {string} key */
+  const number = (key) => {
+    const value = box[key];
+    if (typeof value !== "number" || !Number.isFinite(value)) throw new UnreadableState(text.broken.number(place, key));
+    return value;
+  };
+  if (box.label !== undefined && typeof box.label !== "string") throw new UnreadableState(text.broken.label(place));
+  const weight = box.weight === undefined ? 1 : number("weight");
+  if (weight < 0 || weight > HIGHEST_WEIGHT) throw new UnreadableState(text.broken.number(place, "weight"));
+  const usedId = typeof box.id === "string" && box.id && earlier.every((other) => other.id !== box.id);
+  return {
+    id: usedId ? /** @type {string} */ (box.id) : newId(earlier),
+    label: typeof box.label === "string" ? box.label : "",
+    x: number("x"),
+    y: number("y"),
+    width: number("width"),
+    height: number("height"),
+    weight,
+    color: typeof box.color === "string" && COLOR.test(box.color) ? box.color.toLowerCase() : colorFor(earlier),
+    locked: box.locked === true,
+    hidden: box.hidden === true,
+  };
+}
+
+/** @param {readonly Box[]} boxes @returns {string} */
+export function write(boxes) {
+  if (boxes.length === 0) return "";
+  return JSON.stringify({ version: VERSION, boxes: boxes.map(written) });
+}
+
+/** @param {Box} box */
+function written(box) {
+  return {
+    id: box.id,
+    label: box.label,
+    x: rounded(box.x),
+    y: rounded(box.y),
+    width: rounded(box.width),
+    height: rounded(box.height),
+    weight: rounded(box.weight),
+    color: box.color,
+    ...(box.locked ? { locked: true } : {}),
+    ...(box.hidden ? { hidden: true } : {}),
+  };
+}
+
+/** The smallest unused name "b1", "b2"... @param {readonly {id: string}[]} boxes */
+export function newId(boxes) {
+  const used = new Set(boxes.map((box) => box.id));
+  let number = boxes.length + 1;
+  while (used.has(`b${number}`)) number += 1;
+  return `b${number}`;
+}
+
+/**
+ * What keeps a box from being used, or deserves a second look; empty if nothing does.
+ * @param {Box} box @param {readonly Box[]} all @returns {{kind: "error"|"warning", message: string}[]}
+ */
+export function problems(box, all) {
+  const found = [];
+  if (box.hidden) return [];
+  const label = box.label.trim().toLowerCase();
+  if (!label) found.push({ kind: /** @type {const} */ ("error"), message: text.problems.noLabel });
+  if (box.width <= 0 || box.height <= 0) found.push({ kind: /** @type {const} */ ("error"), message: text.problems.noArea });
+  const slack = 1e-6;
+  if (box.x < -slack || box.y < -slack || box.x + box.width > 1 + slack || box.y + box.height > 1 + slack)
+    found.push({ kind: /** @type {const} */ ("error"), message: text.problems.outside });
+  const twin = all.findIndex((other) => other !== box && !other.hidden && label && other.label.trim().toLowerCase() === label);
+  if (twin >= 0) found.push({ kind: /** @type {const} */ ("warning"), message: text.problems.sameLabel(twin + 1) });
+  return found;
+}

@@ -1,0 +1,71 @@
+// Undo and redo over whole states (texts), kept in step with the graph's own undo.
+
+const LONGEST = 100;
+const MERGE_WITHIN_MS = 800;
+
+export class History {
+  /** @param {string} present */
+  constructor(present = "") {
+    this.present = present;
+    /** @type {string[]} */
+    this.past = [];
+    /** @type {string[]} */
+    this.future = [];
+    this.lastMerge = { key: "", time: 0 };
+  }
+
+  get canUndo() {
+    return this.past.length > 0;
+  }
+
+  get canRedo() {
+    return this.future.length > 0;
+  }
+
+  /**
+   * A new state. Changes with one key in quick succession (nudges, typing, a colour being picked) make one step.
+   * @param {string} state @param {string} [mergeKey] @param {number} [now]
+   */
+  push(state, mergeKey = "", now = Date.now()) {
+    if (state === this.present) return;
+    const merges = mergeKey !== "" && mergeKey === this.lastMerge.key && now - this.lastMerge.time < MERGE_WITHIN_MS;
+    if (!merges) this.past.push(this.present);
+    if (this.past.length > LONGEST) this.past.shift();
+    this.present = state;
+    this.future = [];
+    this.lastMerge = { key: mergeKey, time: now };
+  }
+
+  /** @returns {string | undefined} the state to go back to */
+  undo() {
+    const state = this.past.pop();
+    if (state === undefined) return undefined;
+    this.future.push(this.present);
+    this.present = state;
+    this.lastMerge = { key: "", time: 0 };
+    return state;
+  }
+
+  /** @returns {string | undefined} */
+  redo() {
+    const state = this.future.pop();
+    if (state === undefined) return undefined;
+    this.past.push(this.present);
+    this.present = state;
+    this.lastMerge = { key: "", time: 0 };
+    return state;
+  }
+
+  /** Someone else (the graph's undo, a load) set the state: follow it, along our own steps where it lies on them. @param {string} state */
+  follow(state) {
+    if (state === this.present) return;
+    if (state === this.past.at(-1)) this.undo();
+    else if (state === this.future.at(-1)) this.redo();
+    else this.push(state);
+  }
+
+  /** @param {string} state */
+  knows(state) {
+    return state === this.present || state === this.past.at(-1) || state === this.future.at(-1);
+  }
+}

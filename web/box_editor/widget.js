@@ -1,0 +1,225 @@
+// The DOM widget: one editor per node, kept alive through undo, redo and both renderers.
+
+import { Background } from "./background.js";
+import { connectClipboard } from "./clipboard.js";
+import { el } from "./dom.js";
+import { BoxEditor, DEFAULT_SETTINGS } from "./editor.js";
+import { api, app, captureForUndo, handOnPanAndZoom, inVueMode, isInGraph, isLinked, nodeKey } from "./graph.js";
+import { connectKeys } from "./keys.js";
+import { createList } from "./list_view.js";
+import { createMessage } from "./message_view.js";
+import { createNumbers } from "./numbers_view.js";
+import { createStage } from "./stage_view.js";
+import { createToolbar } from "./toolbar_view.js";
+
+/** @typedef {import("./graph.js").GraphNode} GraphNode */
+
+export const WIDGET_TYPE = "CLIP_EXPLAINABILITY_BOXES";
+const LEAST_HEIGHT = 380;
+const SETTINGS = "box_editor"; // in node.properties: how the editor looks, not what it says
+const BROKEN = "box_editor_broken";
+const SETTLE_AFTER_MS = 600;
+
+/** Live editors by node, so that a node made anew by undo finds the one it replaces. @type {Map<string, Session>} */
+const sessions = new Map();
+
+class Session {
+  /** @param {GraphNode} node @param {string} inputName */
+  constructor(node, inputName) {
+    this.node = node;
+    this.inputName = inputName;
+    this.background = new Background(node);
+    this.editor = new BoxEditor({
+      changed: () => this.changed(),
+      settled: () => this.flush(),
+      keepSettings: (settings) => this.keep(SETTINGS, settings),
+      keepBroken: (broken) => this.keep(BROKEN, broken),
+    });
+    this.stage = createStage(this.editor);
+    this.list = createList(this.editor);
+    this.views = [createToolbar(this.editor), createMessage(this.editor), this.stage, this.list, createNumbers(this.editor)];
+    this.status = el("div", "cxb-status", { role: "status", "aria-live": "polite" });
+    const [toolbar, message, , , numbers] = this.views;
+    this.root = el(
+      "div", "cxb-root", {},
+      toolbar.root, message.root,
+      el("div", "cxb-body", {}, this.stage.root, el("div", "cxb-side", {}, this.list.root, numbers.root)),
+      this.status,
+    );
+    this.root.style.minHeight = `${LEAST_HEIGHT}px`;
+    this.settleTimer = 0;
+    /** @type {string | null} */
+    this.focusToRestore = null;
+    this.lastShown = "";
+
+    this.editor.listeners.add(() => this.draw());
+    connectClipboard(this.root, this.editor);
+    connectKeys({
+      root: this.root, surface: this.stage.surface, editor: this.editor,
+      flush: () => this.flush(), beforeUndo: () => this.rememberFocus(),
+    });
+    handOnPanAndZoom(this.root);
+    this.root.addEventListener("pointerenter", () => this.refresh());
+    this.stage.image.addEventListener("load", () => this.pictureLoaded());
+    this.draw();
+  }
+
+  // ---- to the graph
+
+  changed() {
+    const widget = this.node.widgets?.find((/** @type {any} */ each) => each.name === this.inputName);
+    widget?.callback?.(this.editor.value);
+    this.node.graph?.setDirtyCanvas?.(true, true);
+    clearTimeout(this.settleTimer);
+    this.settleTimer = window.setTimeout(() => this.flush(), SETTLE_AFTER_MS);
+  }
+
+  /** A step of the editor is finished: it becomes a step of the graph's undo. */
+  flush() {
+    clearTimeout(this.settleTimer);
+    if (isInGraph(this.node)) captureForUndo();
+  }
+
+  /** @param {string} key @param {unknown} value */
+  keep(key, value) {
+    if (value === null) delete this.node.properties[key];
+    else this.node.properties[key] = value;
+  }
+
+  // ---- from the graph
+
+  /** The node got its place, its properties and its saved values. */
+  settleIn() {
+    const kept = this.node.properties?.[SETTINGS];
+    if (kept && typeof kept === "object") this.editor.settings = readSettings(kept);
+    const broken = this.node.properties?.[BROKEN];
+    if (typeof broken === "string") this.editor.remember(broken);
+    this.refresh();
+    if (!isInGraph(this.node)) return;
+    const before = sessions.get(nodeKey(this.node));
+    sessions.set(nodeKey(this.node), this);
+    if (before && before !== this) this.replace(before);
+  }
+
+  /** Take over from the editor of the same node before undo or redo. @param {Session} before */
+  replace(before) {
+    if (before.editor.history.knows(this.editor.value)) {
+      before.editor.history.follow(this.editor.value);
+      this.editor.history = before.editor.history;
+      this.editor.select(before.editor.selection);
+      this.editor.tool = before.editor.tool;
+    }
+    this.background.resultUrl = before.background.resultUrl;
+    this.background.inputUrl = before.background.inputUrl;
+    this.background.inputSource = before.background.inputSource;
+    this.background.lastSize = before.background.lastSize;
+    // Nodes 2.0 mounts a widget's element once; the place of the old element is the only door to the page.
+    if (inVueMode() && !this.root.isConnected && before.root.isConnected) before.root.replaceWith(this.root);
+    if (before.focusToRestore) this.restoreFocus(before.focusToRestore);
+    before.focusToRestore = null;
+    this.refresh();
+  }
+
+  rememberFocus() {
+    const focused = document.activeElement instanceof HTMLElement ? document.activeElement : null;
+    this.focusToRestore = focused && this.root.contains(focused) ? (focused.dataset.focus ?? "stage") : null;
+    window.setTimeout(() => (this.focusToRestore = null), 1500);
+  }
+
+  /** @param {string} name */
+  restoreFocus(name, tries = 60) {
+    const target = this.root.querySelector(`[data-focus="${CSS.escape(name)}"]`) ?? this.stage.surface;
+    if (this.root.isConnected && target instanceof HTMLElement && target.offsetParent) target.focus({ preventScroll: true });
+    else if (tries > 0) requestAnimationFrame(() => this.restoreFocus(name, tries - 1));
+  }
+
+  pictureLoaded() {
+    const { image } = this.stage;
+    this.background.measured(image.dataset.url ?? "", { width: image.naturalWidth, height: image.naturalHeight });
+    this.refresh();
+  }
+
+  /** Look again at size, background and links. */
+  refresh() {
+    const { editor, background } = this;
+    editor.linked = isLinked(this.node, this.inputName);
+    this.stage.setImage(background.url(editor.settings.background));
+    const { width, height } = background.size;
+    if (width !== editor.size.width || height !== editor.size.height) editor.size = { width, height };
+    this.draw();
+  }
+
+  draw() {
+    const { editor } = this;
+    for (const view of this.views) view.update();
+    this.stage.setImage(this.background.url(editor.settings.background));
+    if (this.status.textContent !== editor.status) this.status.textContent = editor.status;
+    const [first] = editor.selection;
+    if (first && first !== this.lastShown && !this.root.contains(document.activeElement?.closest(".cxb-row") ?? null)) this.list.reveal(first);
+    this.lastShown = first ?? "";
+  }
+}
+
+/** @param {Record<string, unknown>} kept @returns {import("./editor.js").Settings} */
+function readSettings(kept) {
+  const settings = { ...DEFAULT_SETTINGS };
+  if (kept.grid === 8 || kept.grid === 16) settings.grid = kept.grid;
+  if (typeof kept.snap === "boolean") settings.snap = kept.snap;
+  if (kept.unit === "%" || kept.unit === "px") settings.unit = kept.unit;
+  if (typeof kept.brightness === "number") settings.brightness = Math.min(Math.max(kept.brightness, 0), 1);
+  if (kept.background === "input" || kept.background === "result" || kept.background === "none") settings.background = kept.background;
+  return settings;
+}
+
+/** Call `after` whenever the node's own `method` has run. @param {GraphNode} node @param {string} method @param {(...args: any[]) => void} after */
+function chain(node, method, after) {
+  const own = node[method];
+  node[method] = function (/** @type {any[]} */ ...args) {
+    const result = own?.apply(this, args);
+    after(...args);
+    return result;
+  };
+}
+
+/** @param {GraphNode} node @param {string} inputName @param {any} inputData */
+export function createBoxWidget(node, inputName, inputData) {
+  const session = new Session(node, inputName);
+  const widget = node.addDOMWidget(inputName, WIDGET_TYPE, session.root, {
+    getValue: () => session.editor.value,
+    setValue: (/** @type {unknown} */ value) => session.editor.load(value),
+    getMinHeight: () => LEAST_HEIGHT + 20,
+    hideOnZoom: false,
+    socketless: inputData?.[1]?.socketless,
+  });
+  const later = () => requestAnimationFrame(() => session.settleIn());
+  chain(node, "onConfigure", () => session.settleIn());
+  chain(node, "onAdded", later);
+  chain(node, "onConnectionsChange", () => requestAnimationFrame(() => session.refresh()));
+  chain(node, "onExecuted", (output) => {
+    session.background.ran(output ?? {});
+    session.refresh();
+  });
+  chain(node, "onRemoved", () => clearTimeout(session.settleTimer));
+  requestAnimationFrame(() => {
+    for (const name of ["width", "height"]) {
+      const side = node.widgets?.find((/** @type {any} */ each) => each.name === name);
+      if (side) chain(side, "callback", () => session.refresh());
+    }
+  });
+  return { widget, minWidth: 380, minHeight: 560 };
+}
+
+/** Follow what happens in the graph around the editors. */
+export function followGraph() {
+  const live = () => [...sessions.values()].filter((session) => isInGraph(session.node));
+  api.addEventListener("graphChanged", () => {
+    for (const session of live()) session.refresh();
+  });
+  api.addEventListener("executed", (/** @type {any} */ event) => {
+    const { node, display_node: displayNode, output } = event.detail ?? {};
+    const id = String(displayNode ?? node ?? "");
+    for (const session of live()) if (session.background.shown(id, output?.images)) session.refresh();
+  });
+}
+
+export { app };
