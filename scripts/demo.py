@@ -1,0 +1,149 @@
+"""See the pack work on a machine with nothing but Python: ``python3 scripts/demo.py``.
+
+Creates an environment in ``.env/``, starts a real ComfyUI on this machine, runs the example workflows on scenes
+of the demo world and writes the pictures to ``demo_output/``. With ``COMFYUI_PATH=/path/to/ComfyUI`` that ComfyUI
+and its Python are used instead. Standard library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import environment
+from console import Heartbeat, Steps, child_environment, run, say
+from host_client import ComfyClient, Message, Run
+from host_server import ComfyServer, free_port
+from workflow_api import needs_download, read_workflow, to_api
+
+ROOT = environment.ROOT
+SERVER_FOLDER = environment.ENV / "server"
+DEFAULT_OUTPUT = ROOT / "demo_output"
+SCENES = 40
+
+
+def main() -> int:
+    """Run the demo; 0 if every workflow gave its pictures."""
+    options = parse_arguments()
+    if options.clean:
+        environment.clean()
+        if options.output.exists():
+            say(f"Removing {options.output} ...")
+            shutil.rmtree(options.output)
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped as well
+    steps = Steps()
+    env = environment.prepare(steps)
+    server = ComfyServer(env, SERVER_FOLDER, gpu=options.gpu, port=options.port, offline=not options.serve)
+    with steps.step(f"ComfyUI on http://{server.address} (its files: {SERVER_FOLDER})"):
+        server.start()
+    try:
+        written = run_examples(server, options.output, steps)
+        with steps.step(f"Pointing game on {SCENES} scenes of art that the demo CLIP never saw"):
+            game = [env.python, ROOT / "scripts" / "pointing_game.py", server.address, str(SCENES)]
+            if run(game, env=child_environment()) != 0:
+                raise SystemExit("The pointing game failed: see above.")
+        say(f"\nPictures in {options.output}:")
+        say("\n".join(f"  {path.name}" for path in written))
+        say(f"\nTimes:\n{steps.summary()}")
+        if options.serve:
+            serve(server)
+    except KeyboardInterrupt:
+        say("\nStopping the server.")
+    finally:
+        server.stop()
+    return 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--serve", action="store_true", help="then leave ComfyUI running, and print its address")
+    parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, help="folder for the pictures")
+    parser.add_argument("--port", type=int, default=free_port(), help="port of the server (default: any free one)")
+    parser.add_argument("--gpu", action="store_true", help="let ComfyUI use the GPU (default: CPU only)")
+    parser.add_argument("--clean", action="store_true", help="remove .env/ and the pictures, and do nothing else")
+    options = parser.parse_args()
+    options.output = options.output.expanduser().resolve()
+    return options
+
+
+def run_examples(server: ComfyServer, output: Path, steps: Steps) -> list[Path]:
+    """Run every example workflow that needs no download; the pictures written."""
+    output.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    with ComfyClient(server.address) as client:
+        info = client.object_info()
+        for file in sorted((ROOT / "example_workflows").glob("*.json")):
+            workflow = read_workflow(file)
+            if needs_download(workflow):
+                say(f"==> {file.name}: left out, it needs a model that is downloaded first")
+                continue
+            with steps.step(file.name):
+                prompt = to_api(workflow, info)
+                result = client.run(prompt, Follower(prompt))
+                if result.error:
+                    raise SystemExit(describe(result.error))
+                written += save_pictures(client, result, prompt, output, file.stem)
+    return written
+
+
+class Follower:
+    """Shows what a running workflow is at, without a line for every step."""
+
+    def __init__(self, prompt: dict[str, dict[str, Any]]) -> None:
+        self._titles = {number: node["_meta"]["title"] for number, node in prompt.items()}
+        self._now = "waiting for the server"
+        self._heartbeat = Heartbeat(lambda: self._now)
+
+    def __call__(self, message: Message) -> None:
+        """Take note of one of the server's messages."""
+        data = message["data"]
+        if message["type"] == "executing" and data.get("node") is not None:
+            self._now = self._titles.get(data["node"], data["node"])
+            say(f"    {self._now}")
+            self._heartbeat.reset()
+        elif message["type"] == "progress":
+            self._now = f"{self._now.partition(':')[0]}: {data['value']} of {data['max']}"
+        self._heartbeat.tick()
+
+
+def save_pictures(
+    client: ComfyClient, result: Run, prompt: dict[str, dict[str, Any]], output: Path, stem: str
+) -> list[Path]:
+    """Write every picture of a run that is not there twice (a node's own preview repeats what is shown behind it)."""
+    written: list[Path] = []
+    seen: set[bytes] = set()
+    for number in sorted(result.outputs, key=lambda number: prompt[number]["class_type"] == "CLIPRelevancyMap"):
+        title = re.sub(r"[^a-z0-9]+", "_", prompt[number]["_meta"]["title"].lower()).strip("_")
+        for index, image in enumerate(result.outputs[number].get("images", []), start=1):
+            content = client.view(image)
+            if content in seen:
+                continue
+            seen.add(content)
+            path = output / f"{stem}-{title}-{index}{Path(image['filename']).suffix}"
+            path.write_bytes(content)
+            say(f"    wrote {path}")
+            written.append(path)
+    return written
+
+
+def describe(error: dict[str, Any]) -> str:
+    """A node's error, for people."""
+    return f"\nThe node {error['node_type']} failed: {error['exception_type']}: {error['exception_message']}"
+
+
+def serve(server: ComfyServer) -> None:
+    """Keep the server until it is stopped."""
+    say(f"\nComfyUI with the pack runs at  http://{server.address}")
+    say(f"Drop a file of {ROOT / 'example_workflows'} onto the page. Ctrl+C stops the server.")
+    server.wait()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
