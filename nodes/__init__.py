@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from . import host
+from .box_spatial_constraint import BoxSpatialConstraint
 from .clip_relevancy_map import CLIPRelevancyMap
 from .demo_scene import DemoScene
 from .load_explainable_clip import LoadExplainableCLIP
+from .pick_spatial_constraint import PickSpatialConstraint
 
 host.register_model_folder()
 
 NODE_CLASSES: tuple[type, ...] = (
     LoadExplainableCLIP,
     CLIPRelevancyMap,
+    BoxSpatialConstraint,
+    PickSpatialConstraint,
     DemoScene,
 )
 
