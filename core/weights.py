@@ -53,7 +53,7 @@ def _read_pickle(path: Path) -> StateDict:
                 "is damaged, or holds more than tensors and is refused because it could run code; download it again, "
                 "or use the same model's .safetensors file"
             )
-        raise InputError(f"checkpoint {path.name} {reason} ({str(error).splitlines()[0][:200]})") from error
+        raise InputError(f"checkpoint {path.name} {reason} ({_first_line(error)})") from error
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if (
@@ -63,6 +63,11 @@ def _read_pickle(path: Path) -> StateDict:
     ):
         raise InputError(f"checkpoint {path.name} is not a model's state dict; choose a CLIP checkpoint")
     return {str(key): value for key, value in content.items()}
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:200] if lines else type(error).__name__
 
 
 def fingerprint(state: StateDict) -> str:

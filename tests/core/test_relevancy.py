@@ -26,7 +26,7 @@ def random_pixels(clip, count=2, seed=0):
 def literal_image_map(clip, pixels, b, text_feature, blocks, scale):
     """Image b of a batch, one text: R from N x N products, then the map by the family's rule.
 
-    Encodes the same batch as ours: with these sharp random weights, the fp32 noise between batch sizes alone reaches 1e-5.
+    Encodes the same batch as ours: with these sharp random weights the fp32 noise between batch sizes is close to 1e-5.
     """
     with AttentionTap() as tap:
         feature = F.normalize(clip.model.encode_image(clip.normalize_pixels(pixels), normalize=False), dim=-1)

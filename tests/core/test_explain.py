@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from clip_explainability.core.errors import InputError, UnsupportedFamilyError
+from clip_explainability.core.explain import check_images, explain
+from clip_explainability.core.methods import METHODS, MapOptions
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_clips import FAMILIES, tiny_clip
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    height=st.integers(1, 300),
+    width=st.integers(1, 300),
+    batch=st.integers(1, 5),
+    channels=st.sampled_from([1, 3, 4]),
+    prompts=st.lists(st.text(min_size=1, max_size=40).filter(str.strip), min_size=1, max_size=3),
+    fit=st.sampled_from(["stretch", "crop", "tile"]),
+)
+def test_any_image_and_any_prompt(height, width, batch, channels, prompts, fit):
+    found = explain(tiny_clip("vit-cls"), torch.rand(batch, channels, height, width), prompts, fit=fit)
+    assert found.maps.shape == (len(prompts), batch, height, width)
+    assert found.maps.isfinite().all()
+    assert found.scores.abs().max() <= 1.0001
+    assert found.word_scores is not None
+    assert [s.shape for s in found.word_scores] == [(batch, len(w)) for w in found.words]
+    assert all(((s >= 0) & (s <= 1)).all() for s in found.word_scores)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4096), (4096, 1), (2048, 3000)])
+def test_extreme_sizes(size):
+    found = explain(tiny_clip("vit-cls"), torch.rand(1, 3, *size), ["a cat"], fit="tile")
+    assert found.maps.shape == (1, 1, *size)
+    assert found.maps.isfinite().all()
+
+
+def test_sixteen_images_equal_sixteen_single_images():
+    clip, images = tiny_clip("vit-cls"), torch.rand(16, 3, 40, 60)
+    together = explain(clip, images, ["a cat", "a dog"])
+    for index in (0, 5, 15):
+        alone = explain(clip, images[index : index + 1], ["a cat", "a dog"])
+        torch.testing.assert_close(together.maps[:, index], alone.maps[:, 0], rtol=1e-3, atol=1e-7)
+        torch.testing.assert_close(together.scores[:, index], alone.scores[:, 0], rtol=1e-4, atol=1e-6)
+
+
+def test_a_thousand_words_warn_and_name_what_was_cut():
+    found = explain(tiny_clip("vit-cls"), torch.rand(1, 3, 40, 40), ["cat " * 999 + "unicorn"])
+    assert len(found.warnings) == 1
+    assert "cut off" in found.warnings[0]
+    assert found.cut_off[0][-1] == "unicorn"
+
+
+def test_alpha_is_laid_over_white():
+    rgba = torch.zeros(1, 4, 2, 2)
+    rgba[:, 3, 0] = 1.0
+    assert check_images(rgba)[0, :, 0].eq(0).all()
+    assert check_images(rgba)[0, :, 1].eq(1).all()
+
+
+@pytest.mark.parametrize(
+    ("images", "says"),
+    [
+        (torch.full((2, 3, 4, 4), float("nan")), "NaN"),
+        (torch.full((2, 3, 4, 4), float("inf")), "infinite"),
+        (torch.rand(3, 4, 4), "shape"),
+        (torch.rand(1, 2, 4, 4), "channels"),
+        (torch.rand(0, 3, 4, 4), "non-empty"),
+    ],
+)
+def test_bad_images_are_named_before_any_work(images, says):
+    with pytest.raises(InputError, match=says):
+        explain(tiny_clip("vit-cls"), images, ["a cat"])
+
+
+@pytest.mark.parametrize("prompts", [[], [""], ["a cat", "  "]])
+def test_empty_prompts(prompts):
+    with pytest.raises(InputError, match="text is empty"):
+        explain(tiny_clip("vit-cls"), torch.rand(1, 3, 4, 4), prompts)
+
+
+def test_an_unknown_method_lists_the_known():
+    with pytest.raises(InputError, match="relevancy"):
+        explain(tiny_clip("vit-cls"), torch.rand(1, 3, 4, 4), ["a cat"], method="magic")
+
+
+def test_progress_counts_every_step_and_can_stop():
+    seen = []
+    explain(
+        tiny_clip("vit-cls"), torch.rand(9, 3, 20, 40), ["a cat"], fit="tile", report=lambda d, t: seen.append((d, t))
+    )
+    assert seen == [(i, 9) for i in range(10)]
+
+    class Stop(Exception):
+        pass
+
+    def stop(done, total):
+        if done == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        explain(tiny_clip("vit-cls"), torch.rand(9, 3, 20, 40), ["a cat"], fit="tile", report=stop)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_explains_or_names_the_methods_that_can(family):
+    clip = tiny_clip(family)
+    for name, method in METHODS.items():
+        if clip.vision.family in method.families:
+            continue
+        with pytest.raises(UnsupportedFamilyError, match=r"methods that do: .*relevancy"):
+            explain(clip, torch.rand(1, 3, 40, 40), ["a cat"], method=name)
+    assert explain(clip, torch.rand(1, 3, 40, 40), ["a cat"], options=MapOptions(blocks=1)).maps.std() > 0
+
+
+def test_a_tower_without_attention_is_refused_by_name():
+    import open_clip
+    from clip_explainability.core.clip import ExplainableCLIP
+    from tiny_clips import TEXT
+
+    vision = {"timm_model_name": "convnext_atto", "timm_pool": "", "timm_proj": "linear", "image_size": 64}
+    with pytest.raises(UnsupportedFamilyError, match="ConvNeXt"):
+        ExplainableCLIP(open_clip.CustomTextCLIP(32, vision, TEXT), None, "convnext")
+
+
+def test_the_same_input_gives_the_same_bits():
+    clip, image = tiny_clip("siglip"), torch.rand(1, 3, 50, 70)
+    one, two = (explain(clip, image, ["a cat"], fit="tile") for _ in range(2))
+    assert one.maps.equal(two.maps)
