@@ -27,9 +27,9 @@ class Steps:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def step(self, name: str) -> Iterator[None]:
+    def step(self, name: str, detail: str = "") -> Iterator[None]:
         """Announce a step, and say how long it took (or that it failed)."""
-        say(f"==> {name}")
+        say(f"==> {name}: {detail}" if detail else f"==> {name}")
         start = time.monotonic()
         try:
             yield
@@ -49,8 +49,9 @@ class Steps:
 class Heartbeat:
     """Says that the work goes on whenever nothing else has been said for a while."""
 
-    def __init__(self, what: Callable[[], str] = lambda: "still working") -> None:
+    def __init__(self, what: Callable[[], str] = lambda: "still working", seconds: float = HEARTBEAT_SECONDS) -> None:
         self._what = what
+        self._seconds = seconds
         self._start = self._last = time.monotonic()
 
     def reset(self) -> None:
@@ -60,7 +61,7 @@ class Heartbeat:
     def tick(self) -> None:
         """Print a sign of life if one is due."""
         now = time.monotonic()
-        if now - self._last >= HEARTBEAT_SECONDS:
+        if now - self._last >= self._seconds:
             say(f"    ... {self._what()} ({now - self._start:.0f} s)")
             self._last = now
 

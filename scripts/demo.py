@@ -40,16 +40,15 @@ def main() -> int:
     steps = Steps()
     env = environment.prepare(steps)
     server = ComfyServer(env, SERVER_FOLDER, gpu=options.gpu, port=options.port, offline=not options.serve)
-    with steps.step(f"ComfyUI on http://{server.address} (its files: {SERVER_FOLDER})"):
+    with steps.step("ComfyUI", f"http://{server.address}, its files in {SERVER_FOLDER}"):
         server.start()
     try:
         written = run_examples(server, options.output, steps)
-        with steps.step(f"Pointing game on {SCENES} scenes of art that the demo CLIP never saw"):
+        with steps.step("Pointing game", f"{SCENES} scenes of art that the demo CLIP never saw"):
             game = [env.python, ROOT / "scripts" / "pointing_game.py", server.address, str(SCENES)]
             if run(game, env=child_environment()) != 0:
                 raise SystemExit("The pointing game failed: see above.")
-        say(f"\nPictures in {options.output}:")
-        say("\n".join(f"  {path.name}" for path in written))
+        say(f"\n{len(written)} pictures in {options.output}")
         say(f"\nTimes:\n{steps.summary()}")
         if options.serve:
             serve(server)
@@ -116,19 +115,15 @@ class Follower:
 def save_pictures(
     client: ComfyClient, result: Run, prompt: dict[str, dict[str, Any]], output: Path, stem: str
 ) -> list[Path]:
-    """Write every picture of a run that is not there twice (a node's own preview repeats what is shown behind it)."""
+    """Write the pictures that a workflow saves or shows (or, where it does neither, the nodes' own previews)."""
     written: list[Path] = []
-    seen: set[bytes] = set()
-    for number in sorted(result.outputs, key=lambda number: prompt[number]["class_type"] == "CLIPRelevancyMap"):
-        title = re.sub(r"[^a-z0-9]+", "_", prompt[number]["_meta"]["title"].lower()).strip("_")
+    shown = [number for number in result.outputs if prompt[number]["class_type"] in ("SaveImage", "PreviewImage")]
+    for number in sorted(shown or result.outputs, key=int):
+        title = re.sub(r"[^a-z0-9]+", "-", prompt[number]["_meta"]["title"].lower()).strip("-")
         for index, image in enumerate(result.outputs[number].get("images", []), start=1):
-            content = client.view(image)
-            if content in seen:
-                continue
-            seen.add(content)
-            path = output / f"{stem}-{title}-{index}{Path(image['filename']).suffix}"
-            path.write_bytes(content)
-            say(f"    wrote {path}")
+            path = output / f"{stem}--{title}-{index}{Path(image['filename']).suffix}"
+            path.write_bytes(client.view(image))
+            say(f"    wrote {path.name}")
             written.append(path)
     return written
 

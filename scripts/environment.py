@@ -51,10 +51,10 @@ def prepare(steps: Steps, *, tests: bool = False) -> Environment:
     """The environment to run in, created or completed where something is missing."""
     path = os.environ.get("COMFYUI_PATH")
     if path:
-        with steps.step(f"Environment of the ComfyUI in {path}"):
+        with steps.step("Environment", f"the ComfyUI in {path}"):
             return _of_comfyui(Path(path).expanduser().resolve(), tests)
     _check_version()
-    with steps.step(f"Environment in {ENV}"), _only_one():
+    with steps.step("Environment", str(ENV)), _only_one():
         _create(tests)
     return Environment(venv_python(VENV))
 

@@ -157,14 +157,6 @@ class ComfyClient:
         """The file of a picture listed in a run's outputs."""
         return self.get("/view", **{key: image[key] for key in ("filename", "subfolder", "type")})
 
-    def upload_image(self, name: str, content: bytes) -> None:
-        """Put a PNG into the server's input folder, as dropping it onto Load Image does."""
-        boundary = uuid.uuid4().hex
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n'
-        rest = f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="overwrite"\r\n\r\ntrue\r\n--{boundary}--\r\n'
-        body = head.encode() + b"Content-Type: image/png\r\n\r\n" + content + rest.encode()
-        self._request("/upload/image", body, f"multipart/form-data; boundary={boundary}")
-
     def interrupt(self) -> None:
         """Press Cancel."""
         self.post_json("/interrupt", {})
@@ -173,8 +165,8 @@ class ComfyClient:
         """Have the server unload its models and drop its cached results."""
         self.post_json("/free", {"unload_models": True, "free_memory": True})
 
-    def _request(self, path: str, body: bytes | None, kind: str = "application/json") -> bytes:
-        headers = {} if body is None else {"Content-Type": kind}
+    def _request(self, path: str, body: bytes | None) -> bytes:
+        headers = {} if body is None else {"Content-Type": "application/json"}
         request = urllib.request.Request(f"http://{self.address}{path}", data=body, headers=headers)
         with urllib.request.urlopen(request, timeout=120) as answer:
             content: bytes = answer.read()

@@ -56,11 +56,15 @@ class _Graph:
             str(node["id"]): {
                 "class_type": node["type"],
                 "inputs": self._inputs(node),
-                "_meta": {"title": node.get("title") or node["type"]},
+                "_meta": {"title": node.get("title") or self._display_name(node)},
             }
             for node in self.nodes.values()
             if node["type"] not in FRONTEND_ONLY and node.get("mode", 0) not in (MUTED, BYPASSED)
         }
+
+    def _display_name(self, node: Node) -> str:
+        name: str = self.object_info.get(node["type"], {}).get("display_name") or node["type"]
+        return name
 
     def _inputs(self, node: Node) -> dict[str, Any]:
         inputs = self._widget_values(node)
