@@ -56,14 +56,6 @@ class BoxSpatialConstraint:
                     "STRING",
                     {"default": "a photo of {}", "tooltip": "The text for each object; {} stands for its label."},
                 ),
-                "boxes": (
-                    BOXES_WIDGET,
-                    {
-                        "default": "",
-                        "socketless": True,
-                        "tooltip": "Drag to draw a box, type what belongs in it. The help page lists every key.",
-                    },
-                ),
             },
             "optional": {
                 "image": (
@@ -106,6 +98,14 @@ class BoxSpatialConstraint:
                         "tooltip": "Which frame to take where bboxes has a list for each frame.",
                     },
                 ),
+                "boxes": (
+                    BOXES_WIDGET,
+                    {
+                        "default": "",
+                        "socketless": True,
+                        "tooltip": "Drag to draw a box, type what belongs in it. The help page lists every key.",
+                    },
+                ),
             },
         }
 
@@ -126,7 +126,6 @@ class BoxSpatialConstraint:
         width: list[int],
         height: list[int],
         template: list[str],
-        boxes: list[str],
         image: list[torch.Tensor] | None = None,
         latent: list[dict[str, Any]] | None = None,
         bboxes: list[Any] | None = None,
@@ -134,15 +133,17 @@ class BoxSpatialConstraint:
         labels: list[str] | None = None,
         constraints: list[Constraints] | None = None,
         frame: list[int] | None = None,
+        boxes: list[str] | None = None,
     ) -> dict[str, Any]:
         picture = image[0] if image else None
         rows, columns = _size(picture, latent[0] if latent else None, height[0], width[0])
         which = frame[0] if frame else 0
+        drawn = boxes[0] if boxes else ""
         detected = [
             box for value in bboxes or [] for box in core.constraints.read_detected(value, rows, columns, which)
         ]
         found = core.constraints.gather(
-            core.box_state.read(boxes[0]),
+            core.box_state.read(drawn),
             rows,
             columns,
             template=template[0],
@@ -152,7 +153,7 @@ class BoxSpatialConstraint:
             chained=[each for chain in constraints or [] for each in chain],
         )
         if not found:
-            hidden = core.box_state.hidden_count(boxes[0])
+            hidden = core.box_state.hidden_count(drawn)
             why = f"all {hidden} boxes are hidden" if hidden else "nothing is drawn"
             raise InputError(f"boxes: {why}, and nothing else is connected; draw a box, or bypass this node")
         warnings = core.constraints.warnings(found)

@@ -429,15 +429,14 @@ export class BoxEditor {
     return { x: px / view.width, y: px / view.height };
   }
 
-  /** @param {Size} view @param {ReadonlySet<string>} moving @returns {import("./snapping.js").Snap | null} */
+  /** Whole pixels at least. @param {Size} view @param {ReadonlySet<string>} moving @returns {import("./snapping.js").Snap} */
   #snap(view, moving) {
     const { snap, grid } = this.settings;
-    if (!snap && !grid) return null;
     const others = this.boxes.filter((box) => !moving.has(box.id) && !box.hidden);
     return {
       lines: snap ? snapLines(others) : { x: [0, 1], y: [0, 1] },
       reach: { x: PULL_PX / view.width, y: PULL_PX / view.height },
-      grid: { x: grid / this.size.width, y: grid / this.size.height },
+      grid: { x: (grid || 1) / this.size.width, y: (grid || 1) / this.size.height },
     };
   }
 
@@ -516,9 +515,10 @@ export class BoxEditor {
   /** @param {string | null} id */
   editLabel(id) {
     if (this.linked) return;
+    if (id === this.editingLabel) return;
     this.editingLabel = id;
     if (id) this.selection = new Set([id]);
-    this.notify();
+    this.say(this.describeSelection());
   }
 
   /** @param {Box} box */

@@ -26,38 +26,37 @@ export const isInGraph = (node) => Boolean(node.graph) && node.graph.getNodeById
 /** Tells a node from all others, across undo and redo (which make the node anew). @param {GraphNode} node */
 export const nodeKey = (node) => `${node.graph?.id ?? ""}:${node.id}`;
 
-/** @param {GraphNode} node @param {string} name @returns {boolean} */
-export const isLinked = (node, name) =>
-  Boolean(node.inputs?.some((/** @type {any} */ input) => (input.widget?.name ?? input.name) === name && input.link != null));
+/** The slot of an input, or of the input made from a widget. @param {GraphNode} node @param {string} name @returns {number} */
+const slotOf = (node, name) => (node.inputs ?? []).findIndex((/** @type {any} */ input) => (input.widget?.name ?? input.name) === name);
 
-/** @param {any} graph @param {any} id */
-const linkById = (graph, id) => graph?.getLink?.(id) ?? graph?.links?.get?.(id) ?? graph?.links?.[id];
+/** @param {GraphNode} node @param {string} name @returns {boolean} */
+export function isLinked(node, name) {
+  const slot = slotOf(node, name);
+  return slot >= 0 && isInGraph(node) && node.isInputConnected(slot);
+}
 
 /** The node that feeds an input, seen through reroutes. @param {GraphNode} node @param {string} name @returns {GraphNode | undefined} */
 export function upstream(node, name) {
-  let input = node.inputs?.find((/** @type {any} */ each) => each.name === name);
-  for (let steps = 0; input?.link != null && steps < 100; steps += 1) {
-    const link = linkById(node.graph, input.link);
-    const origin = link && node.graph.getNodeById(link.origin_id);
+  let slot = slotOf(node, name);
+  let here = node;
+  for (let steps = 0; slot >= 0 && isInGraph(here) && steps < 100; steps += 1) {
+    const origin = here.getInputNode(slot);
     if (origin?.type !== "Reroute") return origin ?? undefined;
-    input = origin.inputs?.[0];
+    here = origin;
+    slot = 0;
   }
   return undefined;
 }
 
 /** @param {GraphNode} node @param {string} id */
 export function isDownstream(node, id) {
-  const seen = new Set();
-  const queue = [node];
-  for (let next = queue.pop(); next; next = queue.pop()) {
-    for (const output of next.outputs ?? []) {
-      for (const linkId of output.links ?? []) {
-        const link = linkById(node.graph, linkId);
-        const target = link && node.graph.getNodeById(link.target_id);
-        if (!target || seen.has(target)) continue;
+  const seen = new Set([node]);
+  for (const next of seen) {
+    if (!isInGraph(next)) continue;
+    for (let slot = 0; slot < (next.outputs?.length ?? 0); slot += 1) {
+      for (const target of next.getOutputNodes(slot) ?? []) {
         if (String(target.id) === id) return true;
-        seen.add(target);
-        queue.push(target);
+        seen.add(target); // a set also walks what is added on the way
       }
     }
   }

@@ -105,8 +105,7 @@ export function createStage(editor) {
   });
   name.addEventListener("blur", () => {
     if (!editor.editingLabel || !root.isConnected) return;
-    editor.editingLabel = null;
-    editor.notify();
+    editor.editLabel(null);
     editor.surroundings.settled();
   });
 

@@ -1,4 +1,4 @@
-// The row of tools above the picture.
+// The row of tools above the picture, and the controls of its background below.
 
 import { el, iconButton, show } from "./dom.js";
 import { text } from "./strings.js";
@@ -23,21 +23,11 @@ export function createToolbar(editor) {
   for (const step of [0, 8, 16]) grid.append(el("option", "", { value: String(step) }, step ? names.gridStep(step) : names.gridOff));
   grid.addEventListener("change", () => editor.set({ grid: Number(grid.value) }));
 
-  const background = el("select", "cxb-select", { title: names.background, "aria-label": names.background });
-  for (const [value, name] of Object.entries(names.backgrounds)) background.append(el("option", "", { value }, name));
-  background.addEventListener("change", () =>
-    editor.set({ background: /** @type {import("./editor.js").BackgroundChoice} */ (background.value) }),
-  );
-  const brightness = el("input", "cxb-slider", {
-    type: "range", min: "0", max: "1", step: "0.05", title: names.brightness, "aria-label": names.brightness,
-  });
-  brightness.addEventListener("input", () => editor.set({ brightness: Number(brightness.value) }));
-
   const group = (/** @type {HTMLElement[]} */ ...members) => el("div", "cxb-group", {}, ...members);
   const root = el(
     "div", "cxb-toolbar", { role: "toolbar", "aria-label": names.label },
     group(select, draw), group(add, duplicate, remove), group(forward, backward), group(undo, redo),
-    group(snap, grid), group(background, brightness),
+    group(snap, grid),
   );
 
   const pressed = (/** @type {HTMLElement} */ button, /** @type {boolean} */ on) => button.setAttribute("aria-pressed", String(on));
@@ -53,8 +43,29 @@ export function createToolbar(editor) {
     undo.disabled = linked || !editor.history.canUndo;
     redo.disabled = linked || !editor.history.canRedo;
     show(grid, String(settings.grid));
-    show(background, settings.background);
-    show(brightness, String(settings.brightness));
+  }
+
+  return { root, update };
+}
+
+/** @param {BoxEditor} editor */
+export function createBackgroundControls(editor) {
+  const names = text.tools;
+  const background = el("select", "cxb-select", { title: names.background, "aria-label": names.background });
+  for (const [value, name] of Object.entries(names.backgrounds)) background.append(el("option", "", { value }, name));
+  background.addEventListener("change", () =>
+    editor.set({ background: /** @type {import("./editor.js").BackgroundChoice} */ (background.value) }),
+  );
+  const brightness = el("input", "cxb-slider", {
+    type: "range", min: "0", max: "1", step: "0.05", title: names.brightness, "aria-label": names.brightness,
+  });
+  brightness.addEventListener("input", () => editor.set({ brightness: Number(brightness.value) }));
+
+  const root = el("div", "cxb-group", {}, background, brightness);
+
+  function update() {
+    show(background, editor.settings.background);
+    show(brightness, String(editor.settings.brightness));
   }
 
   return { root, update };

@@ -10,7 +10,7 @@ import { createList } from "./list_view.js";
 import { createMessage } from "./message_view.js";
 import { createNumbers } from "./numbers_view.js";
 import { createStage } from "./stage_view.js";
-import { createToolbar } from "./toolbar_view.js";
+import { createBackgroundControls, createToolbar } from "./toolbar_view.js";
 
 /** @typedef {import("./graph.js").GraphNode} GraphNode */
 
@@ -37,14 +37,17 @@ class Session {
     });
     this.stage = createStage(this.editor);
     this.list = createList(this.editor);
-    this.views = [createToolbar(this.editor), createMessage(this.editor), this.stage, this.list, createNumbers(this.editor)];
+    const toolbar = createToolbar(this.editor);
+    const message = createMessage(this.editor);
+    const numbers = createNumbers(this.editor);
+    const background = createBackgroundControls(this.editor);
+    this.views = [toolbar, message, this.stage, this.list, numbers, background];
     this.status = el("div", "cxb-status", { role: "status", "aria-live": "polite" });
-    const [toolbar, message, , , numbers] = this.views;
     this.root = el(
       "div", "cxb-root", {},
       toolbar.root, message.root,
       el("div", "cxb-body", {}, this.stage.root, el("div", "cxb-side", {}, this.list.root, numbers.root)),
-      this.status,
+      el("div", "cxb-footer", {}, this.status, background.root),
     );
     this.root.style.minHeight = `${LEAST_HEIGHT}px`;
     this.settleTimer = 0;
