@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pack import backgrounds, captions
+from library import backgrounds, captions
 from sprites import SIDE, Sprites
 
 BANK = 1024

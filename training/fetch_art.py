@@ -27,6 +27,8 @@ from art_table import (
     MONOCHROME_VENDORS,
     REJECTED,
     SHIPPED_VENDORS,
+    TEST_VENDOR,
+    VALIDATION_VENDOR,
 )
 
 HERE = Path(__file__).resolve().parent
@@ -95,10 +97,33 @@ def write_shipped(vendor: str, art: dict[str, list[str]]) -> Path:
     return path
 
 
+def write_attribution(records: dict[str, dict]) -> None:
+    """Say whose art was used for what, in the folder that ships the weights made from it."""
+    uses = {TEST_VENDOR: "shipped; shown to the CLIP in no way before its test", VALIDATION_VENDOR: "validation only"}
+    lines = [
+        "# Whose art this is",
+        "",
+        "The drawings in `art_*.json.gz` are icons of the sets marked *shipped*, coordinates rounded to two decimals,",
+        "otherwise unchanged. `demo_clip.safetensors` was trained on pictures made from the sets marked *training*:",
+        "recoloured, bent and put on backgrounds. All come from the npm packages `@iconify-json/<set>` at the version",
+        "given.",
+        "",
+        "| set | version | author | licence | use |",
+        "|---|---|---|---|---|",
+    ]
+    for vendor, record in records.items():
+        use = uses.get(vendor, "training, shipped" if vendor in SHIPPED_VENDORS else "training")
+        author = f"[{record['author']}]({record['url']})" if record["url"] else record["author"]
+        licence = f"[{record['licence']}]({record['licence_url']})" if record["licence_url"] else record["licence"]
+        lines.append(f"| {vendor} | {record['version']} | {author} | {licence} | {use} |")
+    (ASSETS / "ATTRIBUTION.md").write_text("\n".join(lines) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--ship", action="store_true", help="also write core/demo/assets/art_*.json.gz")
     args = parser.parse_args()
+    records: dict[str, dict] = {}
     (CACHE / "art").mkdir(parents=True, exist_ok=True)
     for vendor, version in {**EMOJI_VENDORS, **COLOUR_VENDORS, **MONOCHROME_VENDORS}.items():
         package = download(vendor, version)
@@ -107,11 +132,15 @@ def main() -> None:
             raise SystemExit(f"{vendor} {version}: licence {licence} is not one of {sorted(ALLOWED_LICENCES)}")
         art = art_of(vendor, package["icons"])
         record = {"version": version, "licence": licence, "author": package["info"]["author"]["name"],
-                  "url": package["info"]["author"].get("url", ""), "art": art}  # fmt: skip
+                  "url": package["info"]["author"].get("url", ""),
+                  "licence_url": package["info"]["license"].get("url", ""), "art": art}  # fmt: skip
+        records[vendor] = record
         (CACHE / "art" / f"{vendor}.json").write_text(json.dumps(record))
         print(f"{vendor:28s} {version:9s} {licence:11s} {len(art):3d} classes, {sum(map(len, art.values())):4d} drawings")
         if args.ship and vendor in SHIPPED_VENDORS:
             print("  ->", write_shipped(vendor, art).relative_to(HERE.parent))
+    if args.ship:
+        write_attribution(records)
 
 
 if __name__ == "__main__":

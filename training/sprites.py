@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from art_table import COLOUR_VENDORS, EMOJI_VENDORS, ICON_NAMES, MONOCHROME_VENDORS, TEST_VENDOR, VALIDATION_VENDOR
-from pack import art
+from library import art
 
 CACHE = Path(__file__).resolve().parent / ".cache"
 SIDE = 72

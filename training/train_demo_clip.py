@@ -23,7 +23,8 @@ import vocabulary
 from art_table import ICON_NAMES, VALIDATION_VENDOR
 from batches import Batch, SceneSource
 from model import IMAGE_SIZE, build_model, image_features, text_features
-from pack import captions
+from muon import Muon
+from library import captions
 from sprites import build, sampling_weights
 
 GROUP_SHARES = {"emoji": 0.68, "colour": 0.16, "mono": 0.16}
@@ -96,8 +97,11 @@ class Trainer:
         torch.manual_seed(args.seed)
         self.model = build_model(len(vocabulary.known_ids()) + 1)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        inner = [p for n, p in self.model.named_parameters() if p.ndim == 2 and "resblocks" in n]
+        chosen = {id(p) for p in inner}
         plain = [p for p in self.parameters if p.ndim < 2]
-        heavy = [p for p in self.parameters if p.ndim >= 2]
+        heavy = [p for p in self.parameters if p.ndim >= 2 and id(p) not in chosen]
+        self.muon = Muon(inner, decay=0.05)
         self.optimiser = torch.optim.AdamW(
             [{"params": heavy, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}],
             lr=args.lr, betas=(0.9, 0.98), fused=True,
@@ -124,17 +128,17 @@ class Trainer:
         state = torch.load(self.out / "checkpoint.pt", weights_only=False)
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.average = state["average"]
+        self.average, self.muon.buffers = state["average"], state["momentum"]
         self.samples, self.step, self.decay = state["samples"], state["step"], state["decay"]
 
     def save(self) -> None:
         names = [n for n, p in self.model.named_parameters() if p.requires_grad]
         state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average,
-                 "samples": self.samples, "step": self.step, "decay": self.decay}  # fmt: skip
+                 "momentum": self.muon.buffers, "samples": self.samples, "step": self.step, "decay": self.decay}  # fmt: skip
         torch.save(state, self.out / "next.pt")
         (self.out / "next.pt").rename(self.out / "checkpoint.pt")
         facts = {"samples": self.samples, "decay": self.decay, "seed": self.args.seed, "ranks": self.args.ranks,
-                 "batch": self.args.batch, "lr": self.args.lr, "stages": self.args.stages}  # fmt: skip
+                 "batch": self.args.batch, "lr": self.args.lr, "muon": self.args.muon, "stages": self.args.stages}  # fmt: skip
         torch.save({"weights": dict(zip(names, self.average, strict=True)), "facts": facts}, self.out / "average.pt")
 
     def stage(self) -> Stage:
@@ -150,7 +154,7 @@ class Trainer:
         return self.stages[-1]
 
     def rate(self) -> float:
-        warm = min(1.0, (self.step + 1) / 400)
+        warm = min(1.0, (self.step + 1) / 150)
         left = 1.0
         if self.decay:
             left = 1 - (self.samples - self.decay[0]) / self.decay[1]
@@ -185,6 +189,7 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
         self.optimiser.step()
+        self.muon.step(self.rate() * self.args.muon, self.rank, self.args.ranks)
         self.optimiser.zero_grad()
         self.step += 1
         self.samples += self.args.batch * self.args.ranks
@@ -222,6 +227,7 @@ class Trainer:
 
 def worker(rank: int, args: argparse.Namespace) -> None:
     torch.set_num_threads(1)
+    os.setsid()  # Linux shares cores among sessions first: a rank is as much worth as any other program
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(args.port))
     dist.init_process_group("gloo", rank=rank, world_size=args.ranks)
     Trainer(args, rank).run()
@@ -235,6 +241,7 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--batch", type=int, default=64, help="scenes a rank and step")
     parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--muon", type=float, default=3.0, help="learning rate of the blocks' matrices, times --lr")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--stages", default="48/0:160000,96/0.5:1")
     parser.add_argument("--decay-at", type=int, default=0, help="samples at which to cool down (default: on signal)")

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from art_table import ICON_NAMES
-from pack import captions
+from library import captions
 
 CONTEXT = 32
 
