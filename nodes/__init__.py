@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from . import host
 from .box_spatial_constraint import BoxSpatialConstraint
+from .class_prompts import CLASS_PROMPTS_EXTENSIONS, CLASS_PROMPTS_FOLDER
 from .clip_relevancy_map import CLIPRelevancyMap
 from .demo_scene import DemoScene
+from .learn_class_prompts import LearnClassPrompts
+from .load_class_prompts import LoadClassPrompts
 from .load_explainable_clip import LoadExplainableCLIP
 from .pick_spatial_constraint import PickSpatialConstraint
+from .prompt_ensemble_classifier import PromptEnsembleClassifier
+from .route_images_by_class import RouteImagesByClass
 
 host.register_model_folder()
+host.register_model_folder(CLASS_PROMPTS_FOLDER, CLASS_PROMPTS_EXTENSIONS)
 
 NODE_CLASSES: tuple[type, ...] = (
     LoadExplainableCLIP,
@@ -17,6 +23,10 @@ NODE_CLASSES: tuple[type, ...] = (
     BoxSpatialConstraint,
     PickSpatialConstraint,
     DemoScene,
+    PromptEnsembleClassifier,
+    RouteImagesByClass,
+    LearnClassPrompts,
+    LoadClassPrompts,
 )
 
 NODE_CLASS_MAPPINGS = {cls.NODE_ID: cls for cls in NODE_CLASSES}  # type: ignore[attr-defined]

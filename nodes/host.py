@@ -11,10 +11,13 @@ import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
+
+_PREVIEW_SIZE = 512  # longest side, pixels
 
 CLIP_FOLDER = "open_clip"
 CLIP_FILE_EXTENSIONS = frozenset({".safetensors", ".pt", ".bin"})
@@ -61,6 +64,11 @@ def model_file_path(name: str, folder: str = CLIP_FOLDER) -> str | None:
 def model_folder(folder: str = CLIP_FOLDER) -> str:
     """The first folder the host keeps such models in: where a new file is written."""
     return _folder_paths().get_folder_paths(folder)[0]
+
+
+def input_path(name: str) -> Path:
+    """A file or folder that a user named: absolute, or inside the host's input folder."""
+    return Path(_folder_paths().get_input_directory(), name) if running() else Path(name)
 
 
 def compute_device() -> torch.device:
@@ -132,23 +140,46 @@ def check_interrupt() -> None:
     model_management.throw_exception_if_processing_interrupted()
 
 
+def is_interrupt(error: BaseException) -> bool:
+    """Whether this is the host's own exception for Cancel."""
+    if not running():
+        return False
+    from comfy import model_management
+
+    return isinstance(error, model_management.InterruptProcessingException)
+
+
+def nothing(empty: Any) -> Any:
+    """What stands on an output that has nothing to give: nodes after it don't run.
+
+    Hosts before August 2024 can't say so: there it is ``empty``, which must be an empty batch.
+    """
+    try:
+        from comfy_execution.graph_utils import ExecutionBlocker
+    except ImportError:
+        return empty
+    return ExecutionBlocker(None)
+
+
 @contextmanager
 def progress(total: int = 1) -> Iterator[Callable[..., None]]:
     """ComfyUI's progress bar.
 
-    Yields ``report(done, total=None)``: moves the bar to ``done`` of ``total`` steps (the total may be learned on the
-    way) and raises the host's exception if the user pressed Cancel.
+    Yields ``report(done, total=None, draw=None)``: moves the bar to ``done`` of ``total`` steps (the total may be
+    learned on the way), shows the PIL image that ``draw()`` gives, and raises the host's exception if the user
+    pressed Cancel.
     """
     if not running():
-        yield lambda done, total=None: None
+        yield lambda done, total=None, draw=None: None
         return
     from comfy.utils import ProgressBar  # type: ignore[import-not-found]
 
     bar = ProgressBar(max(total, 1))
 
-    def report(done: int, total: int | None = None) -> None:
+    def report(done: int, total: int | None = None, draw: Callable[[], Any] | None = None) -> None:
         check_interrupt()
-        bar.update_absolute(done, total)
+        preview = None if draw is None else ("JPEG", draw(), _PREVIEW_SIZE)
+        bar.update_absolute(done, total, preview)
 
     yield report
 

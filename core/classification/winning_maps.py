@@ -44,8 +44,8 @@ def winning_maps(
     view = single_view(size, clip, fit)
     chosen = find_method(method)
     chosen.require_family(clip)
-    maps, done = torch.zeros(len(checked), *size), 0
     with gradients():
+        maps, done = torch.zeros(len(checked), *size), 0
         pixels, vectors = normal(checked), normal(class_vectors).to(clip.device)
         for winner in winners.unique().tolist():
             for indices in (winners == winner).nonzero().flatten().split(_IMAGES_PER_PASS):
