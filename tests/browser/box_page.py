@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 from harness import Harness
@@ -11,6 +12,15 @@ from playwright.sync_api import Locator, Page
 Point = tuple[float, float]
 
 WORKFLOW_NODE = {"id": 1, "type": "BoxSpatialConstraint", "pos": [420, 90], "size": [460, 640], "flags": {}, "mode": 0}
+
+
+LOAD = """async (workflow) => {
+  const app = window.app;
+  const current = app.extensionManager.workflow.activeWorkflow;
+  await app.loadGraphData(workflow, true, false, current);
+  current.changeTracker.undoQueue.length = 0;
+  current.changeTracker.redoQueue.length = 0;
+}"""
 
 
 def state(*boxes: dict[str, Any]) -> str:
@@ -36,6 +46,7 @@ class BoxPage:
     def load(self, *nodes: dict[str, Any], links: list[Any] | None = None) -> None:
         """Load a workflow and wait until every editor in it stands on the page."""
         workflow = {
+            "id": str(uuid.uuid4()),
             "version": 0.4,
             "nodes": list(nodes),
             "links": links or [],
@@ -45,7 +56,7 @@ class BoxPage:
             "last_node_id": 100,
             "last_link_id": 100,
         }
-        self.page.evaluate("async (w) => { await window.app.loadGraphData(w) }", workflow)
+        self.page.evaluate(LOAD, workflow)
         self.page.evaluate(
             "() => { const ds = window.app.canvas.ds; ds.scale = 1; ds.offset[0] = 0; ds.offset[1] = 0;"
             " window.app.canvas.setDirty(true, true) }"

@@ -23,6 +23,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+BOOT_MS = 120_000  # 5 s on an idle machine
 VIEWPORT = {"width": 1280, "height": 860}
 RENDERERS = {"canvas": False, "nodes2": True}  # name -> Nodes 2.0
 
@@ -95,7 +96,7 @@ def booted(renderer: str, chromium: Any) -> Iterator[Any]:
     page.route("**/*", lambda route: route.continue_() if "127.0.0.1" in route.request.url else route.abort())
     page.console = Console(page)
     page.goto(harness.address)
-    page.wait_for_function("() => !!(window.app?.graph && window.LiteGraph?.registered_node_types?.BoxSpatialConstraint)")
+    page.wait_for_function("() => !!(window.app?.graph && window.LiteGraph?.registered_node_types?.BoxSpatialConstraint)", timeout=BOOT_MS)
     page.wait_for_function("wanted => (!!window.LiteGraph.vueNodesMode) === wanted", arg=vue_nodes)
     yield BoxPage(page, harness, vue_nodes)
     context.close()

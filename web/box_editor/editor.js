@@ -434,7 +434,7 @@ export class BoxEditor {
     const { snap, grid } = this.settings;
     const others = this.boxes.filter((box) => !moving.has(box.id) && !box.hidden);
     return {
-      lines: snap ? snapLines(others) : { x: [0, 1], y: [0, 1] },
+      lines: snap ? snapLines(others, this.size) : { x: [0, 1], y: [0, 1] },
       reach: { x: PULL_PX / view.width, y: PULL_PX / view.height },
       grid: { x: (grid || 1) / this.size.width, y: (grid || 1) / this.size.height },
     };

@@ -26,6 +26,12 @@ export const isInGraph = (node) => Boolean(node.graph) && node.graph.getNodeById
 /** Tells a node from all others, across undo and redo (which make the node anew). @param {GraphNode} node */
 export const nodeKey = (node) => `${node.graph?.id ?? ""}:${node.id}`;
 
+/** Two nodes of one key: is the second the first, made anew? Workflows without an id of their own may share keys. @param {GraphNode} before @param {GraphNode} after */
+export function isSameNode(before, after) {
+  if (/[1-9a-f]/.test(String(after.graph?.id ?? ""))) return true;
+  return before.pos[0] === after.pos[0] && before.pos[1] === after.pos[1];
+}
+
 /** The slot of an input, or of the input made from a widget. @param {GraphNode} node @param {string} name @returns {number} */
 const slotOf = (node, name) => (node.inputs ?? []).findIndex((/** @type {any} */ input) => (input.widget?.name ?? input.name) === name);
 

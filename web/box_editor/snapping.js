@@ -18,9 +18,10 @@ import { edges, fromEdges } from "./geometry.js";
 
 const PICTURE_LINES = [0, 1 / 3, 1 / 2, 2 / 3, 1];
 
-/** @param {readonly Rect[]} others @returns {Lines} */
-export function snapLines(others) {
-  const lines = { x: [...PICTURE_LINES], y: [...PICTURE_LINES] };
+/** @param {readonly Rect[]} others @param {{width: number, height: number}} size of the picture: its thirds fall on whole pixels @returns {Lines} */
+export function snapLines(others, { width, height }) {
+  const whole = (/** @type {number} */ pixels) => PICTURE_LINES.map((line) => Math.round(line * pixels) / pixels);
+  const lines = { x: whole(width), y: whole(height) };
   for (const r of others) {
     lines.x.push(r.x, r.x + r.width / 2, r.x + r.width);
     lines.y.push(r.y, r.y + r.height / 2, r.y + r.height);

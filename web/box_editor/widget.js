@@ -4,7 +4,7 @@ import { Background } from "./background.js";
 import { connectClipboard } from "./clipboard.js";
 import { el } from "./dom.js";
 import { BoxEditor, DEFAULT_SETTINGS } from "./editor.js";
-import { api, app, captureForUndo, handOnPanAndZoom, inVueMode, isInGraph, isLinked, nodeKey } from "./graph.js";
+import { api, app, captureForUndo, handOnPanAndZoom, inVueMode, isInGraph, isLinked, isSameNode, nodeKey } from "./graph.js";
 import { connectKeys } from "./keys.js";
 import { createList } from "./list_view.js";
 import { createMessage } from "./message_view.js";
@@ -106,7 +106,7 @@ class Session {
 
   /** Take over from the editor of the same node before undo or redo. @param {Session} before */
   replace(before) {
-    if (before.editor.history.knows(this.editor.value)) {
+    if (isSameNode(before.node, this.node) && before.editor.history.knows(this.editor.value)) {
       before.editor.history.follow(this.editor.value);
       this.editor.history = before.editor.history;
       this.editor.select(before.editor.selection);
