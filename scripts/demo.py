@@ -45,8 +45,8 @@ def main() -> int:
     try:
         written = run_examples(server, options.output, steps)
         with steps.step("Pointing game", f"{SCENES} scenes of art that the demo CLIP never saw"):
-            game = [env.python, ROOT / "scripts" / "pointing_game.py", server.address, str(SCENES)]
-            if run(game, env=child_environment()) != 0:
+            game = ROOT / "scripts" / "pointing_game.py"
+            if run([str(env.python), str(game), server.address, str(SCENES)], env=child_environment()) != 0:
                 raise SystemExit("The pointing game failed: see above.")
         say(f"\n{len(written)} pictures in {options.output}")
         say(f"\nTimes:\n{steps.summary()}")
