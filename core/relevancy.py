@@ -25,12 +25,10 @@ import torch.nn.functional as F
 
 from .attention import AttentionTap
 from .clip import ExplainableCLIP
+from .score_gradients import score_gradients
 from .text_tower import TokenBatch, encode_tokens
 from .vision_tower import VisionTower
 
-# In fp16 the gradients with respect to attention (1e-5 and less) underflow; s is scaled up before the backward
-# pass and C_l, linear in it, down again in fp32.
-_HALF_PRECISION_SCALE = 1024.0
 _DEFAULT_PASS_BYTES = 512 * 2**20
 
 
@@ -131,7 +129,7 @@ def image_relevancy(
     rows = [
         _patch_rows(trace, gradients)
         for chunk in text_features.split(per_pass)
-        for gradients in [_attention_gradients(trace.features, layers, chunk, scale, create_graph)]
+        for gradients in [score_gradients(trace.features, layers, chunk, scale, create_graph)]
     ]
     relevancy = torch.cat(rows)[..., trace.tower.prefix :]
     return relevancy.unflatten(-1, trace.tower.grid)
@@ -152,33 +150,11 @@ def word_relevancy(
         :mod:`.words` turns it into scores of words.
     """
     layers = list(trace.attention)
-    gradients = _attention_gradients(trace.features, layers, image_features, scale, create_graph)
+    gradients = score_gradients(trace.features, layers, image_features, scale, create_graph)
     contributions = [block_contribution(a, g) for a, g in zip(layers, gradients, strict=True)]
     count, length = layers[0].shape[0], layers[0].shape[-1]
     start = F.one_hot(trace.pooled, length).to(contributions[0])
     return start + propagate_row(start.expand(len(image_features), count, length), contributions)
-
-
-def _attention_gradients(
-    features: torch.Tensor, layers: list[torch.Tensor], others: torch.Tensor, scale: float, create_graph: bool
-) -> list[torch.Tensor]:
-    """``∂s/∂A`` of every layer ``[n, heads, Nq, Nk]`` for every partner feature: ``[m, n, heads, Nq, Nk]``.
-
-    ``s[i, j] = scale · <features[i], others[j]>``; features ``[n, D]``, others ``[m, D]``. The sum over i is
-    backpropagated: row i of a layer belongs to features[i] alone.
-    """
-    boost = _HALF_PRECISION_SCALE if layers[0].dtype == torch.float16 else 1.0
-    cotangents = (others.to(features) * (scale * boost)).unsqueeze(1).expand(-1, len(features), -1)
-    if len(others) == 1:
-        passes = torch.autograd.grad(features, layers, cotangents[0], retain_graph=True, create_graph=create_graph)
-        gradients = [g.unsqueeze(0) for g in passes]
-    else:
-        gradients = list(
-            torch.autograd.grad(
-                features, layers, cotangents, retain_graph=True, create_graph=create_graph, is_grads_batched=True
-            )
-        )
-    return [g.float() / boost for g in gradients] if boost != 1.0 else gradients
 
 
 def _patch_rows(trace: ImageTrace, gradients: list[torch.Tensor]) -> torch.Tensor:

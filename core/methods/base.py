@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, get_args
 
 import torch
 
 from ..clip import ExplainableCLIP
 from ..errors import UnsupportedFamilyError
+from ..vision_tower import Family
+
+if TYPE_CHECKING:
+    from ..eclip import EclipProjection
+
+ALL_FAMILIES: frozenset[str] = frozenset(get_args(Family))
 
 
 @dataclass(frozen=True)
@@ -19,10 +25,12 @@ class MapOptions:
     Attributes:
         blocks: read the last n blocks; None: the method's own choice of all of them.
         score: explain the cosine or the logit (logit scale x cosine).
+        projection: a trained projection, which ECLIP needs.
     """
 
     blocks: int | None = None
     score: Literal["cosine", "logit"] = "cosine"
+    projection: EclipProjection | None = None
 
 
 class PatchMaps(NamedTuple):
@@ -81,3 +89,31 @@ class MapMethod(ABC):
             pixels: ``[B, 3, h, w]`` in 0..1 at the tower's size.
             text_features: L2-normalised ``[K, D]``.
         """
+
+
+class SimilarityMethod(MapMethod):
+    """A method whose map is ``cos(patch feature, text feature)``; a subclass says what the patch features are.
+
+    Forward passes only, so all prompts together cost no more than one.
+    """
+
+    differentiable = True
+
+    @abstractmethod
+    def patch_features(
+        self, clip: ExplainableCLIP, pixels: torch.Tensor, options: MapOptions
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """L2-normalised patch features ``[B, rows * columns, D]`` and image features ``[B, D]``, fp32."""
+
+    def patch_maps(
+        self,
+        clip: ExplainableCLIP,
+        pixels: torch.Tensor,
+        text_features: torch.Tensor,
+        options: MapOptions,
+        create_graph: bool = False,
+    ) -> PatchMaps:
+        with torch.set_grad_enabled(create_graph):
+            patches, features = self.patch_features(clip, pixels, options)
+            maps = torch.einsum("bnd,kd->kbn", patches, text_features.to(patches))
+            return PatchMaps(maps.unflatten(-1, clip.vision.grid), features)
