@@ -100,8 +100,8 @@ def resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
     shrinking = height <= mask.shape[-2] and width <= mask.shape[-1]
     mode = {"mode": "area"} if shrinking else {"mode": "bilinear", "antialias": True, "align_corners": False}
     with torch.inference_mode(False):
-        resized = functional.interpolate(stack.clone()[:, None], size=(height, width), **mode)[:, 0]
-    return resized.clamp(0.0, 1.0) if mask.ndim == 3 else resized[0].clamp(0.0, 1.0)
+        resized = functional.interpolate(stack.clone()[:, None], size=(height, width), **mode)[:, 0].clamp(0.0, 1.0)
+        return resized if mask.ndim == 3 else resized[0]
 
 
 def bounds(mask: Tensor, threshold: float = 0.5) -> Box:

@@ -75,7 +75,8 @@ class BoxPage:
     def settle(self, frames: int = 3) -> None:
         """Let the page draw."""
         self.page.evaluate(
-            "n => new Promise(done => { const step = () => n-- > 0 ? requestAnimationFrame(step) : done(); step() })", frames
+            "n => new Promise(done => { const step = () => n-- > 0 ? requestAnimationFrame(step) : done(); step() })",
+            frames,
         )
 
     def graph(self, expression: str) -> Any:
@@ -134,7 +135,9 @@ class BoxPage:
 
     def selected(self) -> list[int]:
         """Numbers of the selected boxes, from 1."""
-        classes = self.root.locator(".cxb-row").evaluate_all("rows => rows.map(r => r.classList.contains('cxb-selected'))")
+        classes = self.root.locator(".cxb-row").evaluate_all(
+            "rows => rows.map(r => r.classList.contains('cxb-selected'))"
+        )
         return [place for place, chosen in enumerate(classes, start=1) if chosen]
 
     def status(self) -> str:

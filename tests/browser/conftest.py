@@ -40,7 +40,9 @@ def chromium() -> Iterator[Any]:
     import chromium as finder
 
     program = finder.find()
-    missing = [name for name in ("playwright", "comfyui_frontend_package", "aiohttp") if not importlib.util.find_spec(name)]
+    missing = [
+        name for name in ("playwright", "comfyui_frontend_package", "aiohttp") if not importlib.util.find_spec(name)
+    ]
     if program is None or missing:
         reason = f"missing: {', '.join(missing)} (see requirements-test.txt)" if missing else finder.ADVICE
         if os.environ.get("CI"):
@@ -96,7 +98,9 @@ def booted(renderer: str, chromium: Any) -> Iterator[Any]:
     page.route("**/*", lambda route: route.continue_() if "127.0.0.1" in route.request.url else route.abort())
     page.console = Console(page)
     page.goto(harness.address)
-    page.wait_for_function("() => !!(window.app?.graph && window.LiteGraph?.registered_node_types?.BoxSpatialConstraint)", timeout=BOOT_MS)
+    page.wait_for_function(
+        "() => !!(window.app?.graph && window.LiteGraph?.registered_node_types?.BoxSpatialConstraint)", timeout=BOOT_MS
+    )
     page.wait_for_function("wanted => (!!window.LiteGraph.vueNodesMode) === wanted", arg=vue_nodes)
     yield BoxPage(page, harness, vue_nodes)
     context.close()

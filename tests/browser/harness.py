@@ -20,7 +20,11 @@ FRONTEND = Path(comfyui_frontend_package.__file__).parent / "static"
 WEB = ROOT / "web"
 EXTENSION = "/extensions/clip-explainability"  # the pack's folder may have any name
 
-BACKGROUNDS = {"wide.png": (320, 160, "#2f6d8f"), "tall.png": (120, 240, "#8f4f2f"), "result.png": (256, 256, "#3f7f4f")}
+BACKGROUNDS = {
+    "wide.png": (320, 160, "#2f6d8f"),
+    "tall.png": (120, 240, "#8f4f2f"),
+    "result.png": (256, 256, "#3f7f4f"),
+}
 
 
 def node_info(cls: Any) -> dict[str, Any]:
@@ -58,7 +62,9 @@ def _core_node(name: str, inputs: dict[str, Any], outputs: tuple[str, ...], outp
 _SIDE = ("INT", {"default": 512, "min": 16, "max": 16384, "step": 8})
 CORE_NODES = (
     _core_node("LoadImage", {"image": (list(BACKGROUNDS), {"image_upload": True})}, ("IMAGE", "MASK")),
-    _core_node("EmptyLatentImage", {"width": _SIDE, "height": _SIDE, "batch_size": ("INT", {"default": 1})}, ("LATENT",)),
+    _core_node(
+        "EmptyLatentImage", {"width": _SIDE, "height": _SIDE, "batch_size": ("INT", {"default": 1})}, ("LATENT",)
+    ),
     _core_node("PreviewImage", {"images": ("IMAGE",)}, (), output_node=True),
 )
 
@@ -111,15 +117,25 @@ class Harness:
         app.add_routes(
             [
                 web.get("/ws", self._socket),
-                *[web.get(prefix + "/users", self._json({"storage": "server", "migrated": True})) for prefix in _PREFIXES],
+                *[
+                    web.get(prefix + "/users", self._json({"storage": "server", "migrated": True}))
+                    for prefix in _PREFIXES
+                ],
                 *[web.get(prefix + "/settings", self._settings) for prefix in _PREFIXES],
                 *[web.post(prefix + "/settings/{name}", self._ok) for prefix in _PREFIXES],
                 *[web.get(prefix + "/extensions", self._json(_extensions())) for prefix in _PREFIXES],
                 *[web.get(prefix + "/object_info", self._json(_object_info())) for prefix in _PREFIXES],
                 *[web.post(prefix + "/prompt", self._prompt) for prefix in _PREFIXES],
-                *[web.get(prefix + "/queue", self._json({"queue_running": [], "queue_pending": []})) for prefix in _PREFIXES],
+                *[
+                    web.get(prefix + "/queue", self._json({"queue_running": [], "queue_pending": []}))
+                    for prefix in _PREFIXES
+                ],
                 *[web.get(prefix + "/view", self._view) for prefix in _PREFIXES],
-                *[web.get(prefix + path, self._json(answer)) for prefix in _PREFIXES for path, answer in _ANSWERS.items()],
+                *[
+                    web.get(prefix + path, self._json(answer))
+                    for prefix in _PREFIXES
+                    for path, answer in _ANSWERS.items()
+                ],
                 *[web.get(prefix + "/{path:.*}", self._nothing) for prefix in _PREFIXES[1:]],
                 web.get(EXTENSION + "/{path:.*}", self._extension_file),
                 web.get("/", self._index),

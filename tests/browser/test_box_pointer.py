@@ -229,7 +229,15 @@ class TestTouchAndPen:
         steps = [("mousePressed", (0.2, 0.2)), ("mouseMoved", (0.4, 0.4)), ("mouseMoved", (0.62, 0.71))]
         for kind, point in [*steps, ("mouseReleased", (0.62, 0.71))]:
             x, y = boxes.at(point)
-            event = {"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "pointerType": "pen", "clickCount": 1}
+            event = {
+                "type": kind,
+                "x": x,
+                "y": y,
+                "button": "left",
+                "buttons": 1,
+                "pointerType": "pen",
+                "clickCount": 1,
+            }
             cdp.send("Input.dispatchMouseEvent", event)
         boxes.settle()
         assert boxes.rect() == near(0.2, 0.2, 0.42, 0.51)
