@@ -7,6 +7,7 @@ from .box_spatial_constraint import BoxSpatialConstraint
 from .class_prompts import CLASS_PROMPTS_EXTENSIONS, CLASS_PROMPTS_FOLDER
 from .clip_relevancy_map import CLIPRelevancyMap
 from .demo_scene import DemoScene
+from .explainability_guidance import ExplainabilityGuidance
 from .learn_class_prompts import LearnClassPrompts
 from .load_class_prompts import LoadClassPrompts
 from .load_explainable_clip import LoadExplainableCLIP
@@ -22,6 +23,7 @@ NODE_CLASSES: tuple[type, ...] = (
     CLIPRelevancyMap,
     BoxSpatialConstraint,
     PickSpatialConstraint,
+    ExplainabilityGuidance,
     DemoScene,
     PromptEnsembleClassifier,
     RouteImagesByClass,

@@ -7,6 +7,7 @@ current ComfyUI.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
@@ -200,3 +201,214 @@ def preview_images(images: torch.Tensor, key: str = "images", prefix: str = "cli
         Image.fromarray(image).save(os.path.join(folder, name), compress_level=1)
         entries.append({"filename": name, "subfolder": "", "type": "temp"})
     return {key: entries}
+
+
+# --- Guidance: what a sampler predicts, and decoders with gradients -------------------------------------------------
+
+_TINY_DECODER = 10_000_000  # weights; TAESD has 2.4 million, the autoencoder of SD 1.5 84 million
+
+
+def latent_colours(model: Any) -> tuple[Any, Any, Any] | None:
+    """Factors ``[C][3]``, bias and reshape of the model's linear latent preview, or None where the host has none."""
+    latent_format = model.model.latent_format
+    factors = getattr(latent_format, "latent_rgb_factors", None)
+    reshape = getattr(latent_format, "latent_rgb_factors_reshape", None)
+    if factors is None or (reshape is None and len(factors) != latent_format.latent_channels):
+        return None
+    return factors, getattr(latent_format, "latent_rgb_factors_bias", None), reshape
+
+
+def is_tiny_vae(vae: Any) -> bool:
+    """Whether decoding costs little beside a sampling step, as with TAESD; full autoencoders are ten times larger."""
+    return _parameters(vae.first_stage_model) <= _TINY_DECODER
+
+
+def _parameters(module: torch.nn.Module) -> int:
+    return sum(weight.numel() for weight in module.parameters())
+
+
+def decode_bytes(vae: Any, latent_shape: tuple[int, ...]) -> int:
+    """The host's own estimate of what decoding such latents takes."""
+    return int(vae.memory_used_decode(tuple(latent_shape), vae.vae_dtype))
+
+
+def decode_latents(vae: Any, latents: torch.Tensor) -> torch.Tensor:
+    """Latents as a VAE takes them to pixels ``[B, 3, H, W]``, not clamped and with gradients.
+
+    The host's own ``decode`` clamps (which stops gradients) and falls back to tiles, which have none. Of a video the
+    first frame is decoded.
+    """
+    import torch
+
+    dimensions = getattr(vae, "latent_dim", 2)
+    if latents.dim() == 5:
+        latents = latents[:, :, :1] if dimensions == 3 else latents[:, :, 0]
+    elif dimensions == 3:
+        latents = latents.unsqueeze(2)
+    pixels = vae.first_stage_model.decode(latents.to(vae.device, vae.vae_dtype)).float()
+    if pixels.dim() == 5:
+        pixels = pixels[:, :, 0]
+    # process_output is linear between its clamps; two points tell which line.
+    low, high = (float(vae.process_output(torch.tensor([value]))) for value in (-0.5, 0.5))
+    return pixels * (high - low) + (high + low) / 2
+
+
+def require_device_memory(patchers: list[Any], extra_bytes: int, remedy: str) -> None:
+    """Raise an InputError where models and work can't fit on the device, whatever else the host unloads."""
+    from comfy import model_management
+
+    from ..core.errors import InputError
+
+    device = patchers[0].load_device
+    total = model_management.get_total_memory(device)
+    wanted = extra_bytes + sum(patcher.model_size() for patcher in patchers if patcher.load_device == device)
+    if wanted > total:
+        raise InputError(
+            f"guidance needs about {wanted / 2**30:.1f} GB on {device} and it has {total / 2**30:.1f} GB; {remedy}"
+        )
+
+
+def guide_model(
+    model: Any,
+    guide: Any,
+    decode: Callable[[Any, torch.Tensor], torch.Tensor],
+    companions: list[Any],
+    modules: list[torch.nn.Module],
+    needed_bytes: Callable[[tuple[int, ...]], int],
+    remedy: str,
+) -> Any:
+    """A clone of a MODEL whose predictions are steered; the MODEL itself is left alone.
+
+    Args:
+        guide: a ``core.guidance.guide.Guide``.
+        decode: takes the host's inner model and its latents, returns pictures ``[B, 3, H, W]`` in 0..1.
+        companions: model patchers to be loaded beside the diffusion model.
+        modules: networks that gradients go through, beside the diffusion model on the full route.
+        needed_bytes: from the latents' shape to the memory that guidance takes beside the weights.
+        remedy: what to do where memory is short.
+    """
+    from ..core.guidance.guide import SamplerCall
+
+    patched = model.clone()
+
+    def make_ready(base: Any, shape: tuple[int, ...]) -> None:
+        require_device_memory(companions, needed_bytes(shape), remedy)
+        load_models([*_loaded_patchers(base), *companions], needed_bytes(shape))
+
+    def steer(args: dict[str, Any]) -> torch.Tensor:
+        base, denoised, sigma = args["model"], args["denoised"], args["sigma"]
+        check_interrupt()
+        call = SamplerCall(
+            denoised=denoised,
+            noisy=args["input"],
+            sigma=float(sigma.max()),
+            run_key=id(args["cond"]),
+            schedule=_sampler_schedule(args["model_options"]),
+            percent_to_sigma=lambda percent: float(base.model_sampling.percent_to_sigma(percent)),
+            decode=lambda latents: decode(base, latents),
+            denoise=_denoiser(args) if guide.settings.full else None,
+            scope=lambda: _gradient_scope(modules, args, guide.settings.full),
+        )
+        if guide.starts_run(call):
+            make_ready(base, tuple(denoised.shape))
+        try:
+            return guide.steer(call)
+        except RuntimeError as error:
+            if not guide.settings.full or "inplace operation" not in str(error):
+                raise
+        scope = lambda: _gradient_scope(modules, args, True, inplace=True)  # noqa: E731
+        return guide.steer(dataclasses.replace(call, scope=scope))
+
+    patched.set_model_sampler_post_cfg_function(steer)
+    _announce_memory(patched, lambda shape: require_device_memory(companions, needed_bytes(shape), remedy))
+    return patched
+
+
+def _loaded_patchers(base: Any) -> list[Any]:
+    """The patcher of a model that is in use: named in a load, it is not pushed out by what is loaded beside it."""
+    from comfy import model_management
+
+    patchers = [loaded.model for loaded in model_management.current_loaded_models]
+    return [patcher for patcher in patchers if patcher is not None and patcher.model is base]
+
+
+def _announce_memory(patched: Any, require: Callable[[tuple[int, ...]], None]) -> None:
+    """Have ``require`` called with the latents' shape before sampling starts."""
+    try:
+        from comfy.patcher_extension import WrappersMP, add_wrapper  # type: ignore[import-not-found]
+    except ImportError:  # hosts before 2025 ask the patcher itself, before they load the model
+        estimate = patched.memory_required
+
+        def memory_required(input_shape: Any) -> Any:
+            require((max(1, input_shape[0] // 2), *input_shape[1:]))  # asked for both halves of guidance at once
+            return estimate(input_shape)
+
+        patched.memory_required = memory_required
+        return
+
+    def prepare(executor: Any, model: Any, noise_shape: Any, *args: Any, **kwargs: Any) -> Any:
+        require(tuple(noise_shape))
+        return executor(model, noise_shape, *args, **kwargs)
+
+    add_wrapper(WrappersMP.PREPARE_SAMPLING, prepare, patched.model_options, is_model_options=True)
+
+
+def _sampler_schedule(model_options: dict[str, Any]) -> tuple[float, ...] | None:
+    sigmas = model_options.get("transformer_options", {}).get("sample_sigmas")
+    return None if sigmas is None else tuple(sigmas.tolist())
+
+
+def _denoiser(args: dict[str, Any]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The model's prediction after classifier-free guidance as a function of the noisy latents, with gradients."""
+    from comfy import samplers
+
+    conditions, options, base = [args["cond"], args["uncond"]], args["model_options"], args["model"]
+    sigma = args["sigma"].clone()
+    if args["uncond"] is None:
+        return lambda x: samplers.calc_cond_batch(base, conditions, x, sigma, options)[0]
+    scale = args.get("cond_scale")
+    if scale is None:  # hosts of 2024 don't say: the prediction lies on the line through both
+        away = (args["cond_denoised"] - args["uncond_denoised"]).float()
+        scale = float(
+            ((args["denoised"] - args["uncond_denoised"]) * away).sum() / away.square().sum().clamp(min=1e-12)
+        )
+
+    def denoise(x: torch.Tensor) -> torch.Tensor:
+        positive, negative = samplers.calc_cond_batch(base, conditions, x, sigma, options)[:2]
+        return negative + (positive - negative) * scale
+
+    return denoise
+
+
+@contextmanager
+def _gradient_scope(
+    modules: list[torch.nn.Module], args: dict[str, Any], full: bool, inplace: bool = False
+) -> Iterator[None]:
+    """What gradients through the host's networks need: usable weights and checkpointed blocks.
+
+    ``inplace``: also bear networks that overwrite what autograd has saved (slow: every operation is watched).
+    """
+    from contextlib import ExitStack
+
+    import torch
+
+    from ..core.guidance.borrowed_weights import borrowed_weights
+    from ..core.guidance.checkpointing import checkpointed_blocks
+
+    with ExitStack() as stack:
+        networks = list(modules)
+        large = [module for module in modules if _parameters(module) > _TINY_DECODER]
+        if full:
+            networks += [args["model"], *_control_networks(args)]
+            large.append(args["model"].diffusion_model)
+        if inplace:
+            stack.enter_context(torch.autograd.graph.allow_mutation_on_saved_tensors())
+        stack.enter_context(checkpointed_blocks(*large))
+        stack.enter_context(borrowed_weights(*networks))
+        yield
+
+
+def _control_networks(args: dict[str, Any]) -> list[torch.nn.Module]:
+    conditions = [*(args["cond"] or []), *(args["uncond"] or [])]
+    controls = [condition["control"] for condition in conditions if condition.get("control") is not None]
+    return [patcher.model for control in controls for patcher in control.get_models()]

@@ -1,0 +1,51 @@
+"""Weights that autograd accepts, without a copy.
+
+ComfyUI builds models under ``torch.inference_mode``. Their weights are inference tensors, which no graph may save,
+whatever is done to them, except copying, or reading the same memory through a tensor made outside that mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+_Slot = tuple[dict[str, torch.Tensor | None], str, torch.Tensor]
+
+
+def normal_alias(tensor: torch.Tensor) -> torch.Tensor:
+    """An ordinary tensor over the same memory; changes to one show in the other."""
+    with torch.inference_mode(False), torch.no_grad():
+        alias = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+        return alias.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.size(), tensor.stride())
+
+
+@contextmanager
+def borrowed_weights(*modules: torch.nn.Module) -> Iterator[None]:
+    """Inside, the modules' inference tensors are replaced by ordinary aliases that require no gradient.
+
+    Everything is put back afterwards, also when the work fails. Nothing happens to ordinary weights.
+    """
+    swapped: list[_Slot] = []
+    try:
+        for module in modules:
+            for child in module.modules():
+                for slots in (child._parameters, child._buffers):
+                    swapped += _borrow(slots)  # type: ignore[arg-type]
+        yield
+    finally:
+        for slots, name, original in swapped:
+            slots[name] = original
+
+
+def _borrow(slots: dict[str, torch.Tensor | None]) -> list[_Slot]:
+    borrowed: list[_Slot] = []
+    for name, tensor in slots.items():
+        if tensor is None or not tensor.is_inference() or tensor.layout != torch.strided or tensor.is_meta:
+            continue
+        alias = normal_alias(tensor)
+        borrowed.append((slots, name, tensor))
+        is_parameter = isinstance(tensor, torch.nn.Parameter)
+        slots[name] = torch.nn.Parameter(alias, requires_grad=False) if is_parameter else alias
+    return borrowed

@@ -1,0 +1,39 @@
+"""From a gradient to a changed prediction."""
+
+from __future__ import annotations
+
+import torch
+
+_TINY = torch.finfo(torch.float32).tiny
+
+
+def rms(x: torch.Tensor) -> torch.Tensor:
+    """Root mean square of each sample, ``[B, ...]`` to ``[B, 1, ...]``."""
+    return x.square().mean(dim=tuple(range(1, x.dim())), keepdim=True).sqrt()
+
+
+def shape_gradient(gradient: torch.Tensor, normalize: bool, clamp: float) -> torch.Tensor:
+    """Make a gradient's size known: divide each sample's by its rms and bound the elements.
+
+    Args:
+        gradient: ``[B, ...]``. A sample with a NaN or infinite element becomes zero: better unguided than broken.
+        normalize: whether to divide by the rms, so that the strength alone decides how far a step goes.
+        clamp: bound on the size of an element, in rms of its sample; 0: none.
+    """
+    finite = gradient.isfinite().flatten(1).all(dim=1).view(-1, *(1,) * (gradient.dim() - 1))
+    gradient = torch.where(finite, gradient, torch.zeros_like(gradient))
+    size = rms(gradient).clamp(min=_TINY)
+    if clamp > 0:
+        gradient = torch.minimum(torch.maximum(gradient, -clamp * size), clamp * size)
+    return gradient / size if normalize else gradient
+
+
+def guided_prediction(
+    denoised: torch.Tensor, noisy: torch.Tensor, gradient: torch.Tensor, strength: float
+) -> torch.Tensor:
+    """``denoised − strength · rms(noisy − denoised) · gradient``.
+
+    ``noisy − denoised`` is the noise that the model sees in the sample, in the units of the latents, whatever the
+    model predicts (epsilon, v or flow): a strength of 0.1 shifts the predicted noise by a tenth of its size.
+    """
+    return denoised - strength * rms(noisy - denoised) * gradient

@@ -1,0 +1,119 @@
+"""Inputs that the guidance nodes share, and the objective made of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import core
+from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
+
+if TYPE_CHECKING:
+    from ..core.boxes import Constraints
+    from ..core.guidance.objective import Objective
+
+CLIP: Any = (EXPLAINABLE_CLIP, {"tooltip": "From Load Explainable CLIP; not the CLIP of the diffusion checkpoint."})
+PROMPT: Any = (
+    "STRING",
+    {
+        "multiline": True,
+        "default": "a cat and a dog",
+        "tooltip": "What the picture shall show, in plain words; usually the positive prompt. Emphasis like (word:1.3) "
+        "is ignored. Square brackets mark [words] for the choice 'marked'.",
+    },
+)
+WORDS: Any = (
+    ["neglected", "all", "marked"],
+    {
+        "default": "neglected",
+        "tooltip": "Which words are strengthened. neglected: content words whose relevancy is below the threshold at "
+        "the moment. all: every content word, always. marked: those in [square brackets] in the prompt.",
+    },
+)
+WORD_WEIGHT: Any = (
+    "FLOAT",
+    {
+        "default": 0.1,
+        "min": 0.0,
+        "max": 10.0,
+        "step": 0.01,
+        "tooltip": "Weight λ of the words beside the similarity (0.1 in the paper); 0 turns the words off.",
+    },
+)
+BOX_WEIGHT: Any = (
+    "FLOAT",
+    {
+        "default": 1.0,
+        "min": 0.0,
+        "max": 20.0,
+        "step": 0.05,
+        "tooltip": "Weight of the boxes; 1 is the paper's 0.15 / √area for each. 0 turns the boxes off.",
+    },
+)
+CUTOUTS: Any = (
+    "INT",
+    {
+        "default": 8,
+        "min": 1,
+        "max": 64,
+        "tooltip": "Random windows through which CLIP looks at the picture. More steady the gradient; time and memory "
+        "of the CLIP part grow with them.",
+    },
+)
+SEED: Any = (
+    "INT",
+    {
+        "default": 0,
+        "min": 0,
+        "max": 2**63 - 1,
+        "tooltip": "Of the windows; the sampler's noise is its own. Same seeds, same picture.",
+    },
+)
+CONSTRAINTS: Any = (
+    "EXPLAINABILITY_CONSTRAINTS",
+    {"tooltip": "Objects and their boxes, from Box Spatial Constraint. Left out, only similarity and words guide."},
+)
+NEGLECT_THRESHOLD: Any = (
+    "FLOAT",
+    {
+        "default": 0.7,
+        "min": 0.0,
+        "max": 1.0,
+        "step": 0.05,
+        "advanced": True,
+        "tooltip": "Words whose relevancy, relative to the strongest word, is lower count as neglected (paper: 0.7).",
+    },
+)
+BOX_FILL: Any = (
+    "FLOAT",
+    {
+        "default": 0.0,
+        "min": 0.0,
+        "max": 1.0,
+        "step": 0.05,
+        "advanced": True,
+        "tooltip": "How much an unfilled box counts. 0 is the paper's term, which only punishes relevancy outside the "
+        "box; 1 also wants the box filled to its edges.",
+    },
+)
+
+
+def build_objective(
+    clip: HostedClip,
+    prompt: str,
+    constraints: Constraints,
+    words: str,
+    word_weight: float,
+    box_weight: float,
+    box_fill: float,
+    neglect_threshold: float,
+    manipulation: bool = False,
+) -> Objective:
+    """The objective of a guidance node's inputs."""
+    weights = core.guidance.objective.Weights(
+        words=word_weight,
+        boxes=box_weight,
+        fill=box_fill,
+        threshold=neglect_threshold,
+        manipulation=manipulation,
+    )
+    return core.guidance.objective.Objective(clip.clip, prompt, constraints or (), weights, words)  # type: ignore[arg-type]
