@@ -89,11 +89,11 @@ class TestEveryNode:
         assert len(node.DESCRIPTION) > 20
 
     def test_explains_every_input(self, node: Any) -> None:
-        assert [name for name, options in inputs_of(node) if len(options.get("tooltip", "")) < 10] == []
+        assert [name for name, options in inputs_of(node) if not options.get("tooltip")] == []
 
     def test_names_and_explains_every_output(self, node: Any) -> None:
         assert len(node.RETURN_TYPES) == len(node.RETURN_NAMES) == len(node.OUTPUT_TOOLTIPS)
-        assert all(len(tooltip) >= 10 for tooltip in node.OUTPUT_TOOLTIPS)
+        assert all(node.OUTPUT_TOOLTIPS)
 
     def test_has_a_help_page(self, node: Any) -> None:
         assert (ROOT / "web" / "docs" / f"{node.NODE_ID}.md").is_file()
