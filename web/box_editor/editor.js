@@ -298,7 +298,16 @@ export class BoxEditor {
 
   /** @param {ReadonlyMap<string, Rect>} rects @param {{merge?: string, settle?: boolean}} [how] */
   place(rects, how) {
-    this.commit(this.boxes.map((box) => ({ ...box, ...rects.get(box.id) })), how);
+    const placed = (/** @type {Box} */ box) => {
+      const rect = rects.get(box.id);
+      return rect ? { ...box, ...this.#real(rect) } : box;
+    };
+    this.commit(this.boxes.map(placed), how);
+  }
+
+  /** Inside the picture and at least a pixel each way: members of a shrinking group must not vanish. @param {Rect} r */
+  #real(r) {
+    return pushedInside({ ...r, width: Math.max(r.width, this.pixel.x), height: Math.max(r.height, this.pixel.y) });
   }
 
   remove() {
@@ -332,7 +341,7 @@ export class BoxEditor {
     for (const copy of copies) {
       const id = newId(boxes);
       ids.push(id);
-      boxes.push({ ...copy, ...carried(copy, group, at), id, locked: false, hidden: false, color: colorFor(boxes) });
+      boxes.push({ ...copy, ...this.#real(carried(copy, group, at)), id, locked: false, hidden: false, color: colorFor(boxes) });
     }
     this.selection = new Set(ids);
     this.commit(boxes);

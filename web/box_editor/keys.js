@@ -75,7 +75,7 @@ function pressOnSurface(event, { editor }) {
   }
   if (event.key === "Tab") return editor.selectNext(event.shiftKey ? -1 : 1) ? "done" : "keep";
   if (event.altKey) return "keep";
-  const commands = /** @type {Record<string, () => void>} */ ({
+  const commands = /** @type {Record<string, (() => void) | undefined>} */ ({
     Enter: () => editor.editLabel([...editor.selection][0] ?? null),
     F2: () => editor.editLabel([...editor.selection][0] ?? null),
     n: () => editor.addInMiddle(),

@@ -111,7 +111,7 @@ export function createStage(editor) {
 
   // ---- drawing
 
-  /** @type {Map<string, {root: HTMLElement, tag: HTMLElement, place: HTMLElement, label: HTMLElement}>} */
+  /** @type {Map<string, ReturnType<typeof createBox>>} */
   const parts = new Map();
 
   /** @param {string} id */
