@@ -104,8 +104,8 @@ def eclip(tower: Tower, texts: torch.Tensor, weight: torch.Tensor) -> torch.Tens
         visual.head.proj.weight.data = weight
     else:  # nothing there to replace: multiply behind it
         tokens = tower.patches(tower.blocks[-1].output)
-        said = [F.normalize(weight @ tower.say(token), dim=-1) for token in tokens]
-        return (texts @ torch.stack(said, dim=1)).reshape(len(texts), *tower.grid)
+        said = F.normalize(tower.say(tokens) @ weight.T, dim=-1)
+        return (texts @ said.T).reshape(len(texts), *tower.grid)
     return itsm(dataclasses.replace(tower, visual=visual), texts)
 
 
@@ -191,8 +191,7 @@ def surgery(tower: Tower, texts: torch.Tensor) -> torch.Tensor:
     weights = torch.stack([2 * (tower.feature @ text) for text in texts]).softmax(0)
     weights = weights / weights.mean()
     heat = []
-    for token in tokens:
-        f = tower.say(token)
+    for f in tower.say(tokens):
         per_class = [f * texts[c] * weights[c] for c in range(len(texts))]
         common = sum(per_class) / len(texts)
         heat.append(torch.stack([(own - common).sum() for own in per_class]))
@@ -212,7 +211,7 @@ def legrad(tower: Tower, text: torch.Tensor) -> torch.Tensor:
             heat.append(gradient.clamp(min=0).mean(0)[0])
     else:
         for block in tower.blocks:
-            score = tower.say(block.output.mean(0)) @ text
+            score = tower.say(block.output.mean(0, keepdim=True))[0] @ text
             gradient = torch.autograd.grad(score, block.attention, retain_graph=True)[0]
             heat.append(gradient.clamp(min=0).mean(0).mean(0))
     return tower.patches(sum(heat) / len(heat)).reshape(tower.grid)

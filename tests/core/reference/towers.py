@@ -118,24 +118,24 @@ class Tower:
     def patches(self, tokens: torch.Tensor) -> torch.Tensor:
         return tokens[len(tokens) - self.grid[0] * self.grid[1] :]
 
-    def say(self, token: torch.Tensor) -> torch.Tensor:
-        """What the tower's head makes of one token ``[C]`` alone: L2-normalised ``[D]``."""
+    def say(self, tokens: torch.Tensor) -> torch.Tensor:
+        """What the tower's head makes of tokens ``[n, C]``, each the only token of its sequence: L2-normalised
+        ``[n, D]``."""
         if self.kind == "resnet":
-            return F.normalize(self.visual.attnpool.c_proj(token), dim=-1)
-        alone = token.view(1, 1, -1)
+            return F.normalize(self.visual.attnpool.c_proj(tokens), dim=-1)
+        alone = tokens.unsqueeze(1)
         if self.kind == "timm":
             trunk = self.visual.trunk
             alone = trunk.norm(alone)
             alone = trunk.attn_pool(alone) if trunk.attn_pool is not None else alone[:, 0]
-            return F.normalize(self.visual.head(trunk.head(trunk.fc_norm(alone)))[0], dim=-1)
+            return F.normalize(self.visual.head(trunk.head(trunk.fc_norm(alone))), dim=-1)
         if self.visual.attn_pool is not None:
             alone = self.visual.attn_pool(alone)[:, :1]
-        return F.normalize(self.visual.ln_post(alone)[0, 0] @ self.visual.proj, dim=-1)
+        return F.normalize(self.visual.ln_post(alone)[:, 0] @ self.visual.proj, dim=-1)
 
     def cosines(self, tokens: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
         """cos(what each patch says, text) over the grid, for each text: ``[K, rows, columns]``."""
-        said = torch.stack([self.say(token) for token in self.patches(tokens)], dim=1)
-        return (texts @ said).reshape(len(texts), *self.grid)
+        return (texts @ self.say(self.patches(tokens)).T).reshape(len(texts), *self.grid)
 
 
 def run(visual: Any, image: torch.Tensor) -> Tower:
