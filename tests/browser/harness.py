@@ -79,6 +79,9 @@ class Harness:
             "Comfy.VueNodes.Enabled": vue_nodes,
             "Comfy.Workflow.ConfirmDelete": False,
             "Comfy.Workflow.WarnUnsaved": False,
+            "Comfy.Minimap.Visible": False,
+            "Comfy.Graph.CanvasInfo": False,
+            "LiteGraph.Canvas.MaximumFps": 20,  # the graph is drawn by the processor here
         }
         self.queued: list[dict[str, Any]] = []
         self._sockets: set[web.WebSocketResponse] = set()

@@ -1,0 +1,83 @@
+"""Undo and redo: the editor's own buttons, and the graph's Ctrl+Z."""
+
+from __future__ import annotations
+
+from box_page import BoxPage, box, state
+
+ONE = state(box(0.25, 0.25, 0.5, 0.5))
+
+
+def draw_two(boxes: BoxPage) -> None:
+    boxes.draw((0.1, 0.1), (0.4, 0.4), "a cat")
+    boxes.draw((0.6, 0.6), (0.9, 0.9), "a dog")
+
+
+class TestOwnButtons:
+    def test_step_by_step_back_and_forth(self, boxes: BoxPage) -> None:
+        draw_two(boxes)
+        undo, redo = boxes.button("Undo"), boxes.button("Redo")
+        seen = [boxes.labels()]
+        while undo.is_enabled():
+            undo.click()
+            seen.append(boxes.labels())
+        assert seen[-1] == []
+        assert ["a cat"] in seen
+        while redo.is_enabled():
+            redo.click()
+        assert boxes.labels() == ["a cat", "a dog"]
+
+    def test_a_new_step_ends_redo(self, boxes: BoxPage) -> None:
+        draw_two(boxes)
+        boxes.button("Undo").click()
+        boxes.draw((0.5, 0.1), (0.8, 0.3), "a fox")
+        assert boxes.button("Redo").is_disabled()
+
+
+class TestTheGraphsOwn:
+    def test_ctrl_z_takes_back_the_last_box_not_the_node(self, boxes: BoxPage, picture) -> None:
+        draw_two(boxes)
+        boxes.undo()  # its label
+        boxes.undo()  # itself
+        assert boxes.labels() == ["a cat"]
+        assert boxes.node_count() == 1
+        assert boxes.root.locator(".cxb-box[data-box]").count() == 1
+        picture(boxes, "10-after-undo")
+        boxes.undo("Control+Shift+z")
+        boxes.undo("Control+Shift+z")
+        assert boxes.labels() == ["a cat", "a dog"]
+
+    def test_the_editor_stays_usable_and_keeps_the_focus(self, boxes: BoxPage) -> None:
+        draw_two(boxes)
+        boxes.undo()
+        boxes.undo()
+        boxes.page.wait_for_function("() => document.activeElement?.dataset?.focus === 'stage'")
+        boxes.draw((0.55, 0.1), (0.9, 0.4), "a fox")
+        assert boxes.labels() == ["a cat", "a fox"]
+        boxes.press("ArrowLeft", "Delete")
+        assert boxes.labels() == ["a cat"]
+        assert boxes.node_count() == 1
+
+    def test_nudges_are_steps_too(self, boxes: BoxPage) -> None:
+        boxes.start(ONE)
+        boxes.focus()
+        boxes.press("Tab", "ArrowRight", "ArrowRight")
+        moved = boxes.boxes()[0]["x"]
+        boxes.undo()
+        assert boxes.rect()[0] == 0.25 != moved
+
+    def test_a_box_drawn_by_mistake_goes_before_its_label_is_typed(self, boxes: BoxPage) -> None:
+        boxes.drag((0.2, 0.2), (0.6, 0.6))
+        assert boxes.focused() == "inplace"
+        boxes.press("Control+z")
+        boxes.settle(6)
+        assert boxes.saved() == ""
+        assert boxes.focused() == "stage"
+
+    def test_own_buttons_follow_the_graph(self, boxes: BoxPage) -> None:
+        draw_two(boxes)
+        boxes.undo()
+        boxes.undo()
+        assert boxes.button("Redo").is_enabled()
+        boxes.button("Redo").click()
+        boxes.button("Redo").click()
+        assert boxes.labels() == ["a cat", "a dog"]
