@@ -7,7 +7,6 @@ current ComfyUI.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
@@ -311,13 +310,7 @@ def guide_model(
         )
         if guide.starts_run(call):
             make_ready(base, tuple(denoised.shape))
-        try:
-            return guide.steer(call)
-        except RuntimeError as error:
-            if not guide.settings.full or "inplace operation" not in str(error):
-                raise
-        scope = lambda: _gradient_scope(modules, args, True, inplace=True)  # noqa: E731
-        return guide.steer(dataclasses.replace(call, scope=scope))
+        return guide.steer(call)
 
     patched.set_model_sampler_post_cfg_function(steer)
     _announce_memory(patched, lambda shape: require_device_memory(companions, needed_bytes(shape), remedy))
@@ -381,16 +374,9 @@ def _denoiser(args: dict[str, Any]) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 @contextmanager
-def _gradient_scope(
-    modules: list[torch.nn.Module], args: dict[str, Any], full: bool, inplace: bool = False
-) -> Iterator[None]:
-    """What gradients through the host's networks need: usable weights and checkpointed blocks.
-
-    ``inplace``: also bear networks that overwrite what autograd has saved (slow: every operation is watched).
-    """
+def _gradient_scope(modules: list[torch.nn.Module], args: dict[str, Any], full: bool) -> Iterator[None]:
+    """What gradients through the host's networks need: usable weights and checkpointed blocks."""
     from contextlib import ExitStack
-
-    import torch
 
     from ..core.guidance.borrowed_weights import borrowed_weights
     from ..core.guidance.checkpointing import checkpointed_blocks
@@ -401,8 +387,6 @@ def _gradient_scope(
         if full:
             networks += [args["model"], *_control_networks(args)]
             large.append(args["model"].diffusion_model)
-        if inplace:
-            stack.enter_context(torch.autograd.graph.allow_mutation_on_saved_tensors())
         stack.enter_context(checkpointed_blocks(*large))
         stack.enter_context(borrowed_weights(*networks))
         yield
