@@ -29,6 +29,7 @@ RUNTIME_REQUIREMENTS = ROOT / "requirements.txt"
 TEST_REQUIREMENTS = ROOT / "requirements-test.txt"
 # The only ComfyUI on PyPI: a development release of June 2024, whose text encoders need an older transformers.
 HOST_REQUIREMENTS = ("comfyui==0.0.1", "transformers<4.46", "torch", "torchvision")
+CONSTRAINTS = ROOT / "scripts" / "environment-constraints.txt"
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)
 
 
@@ -149,7 +150,8 @@ def _works(python: Path) -> bool:
 
 def _stamp(packages: list[str], files: Sequence[Path]) -> str:
     """What an installation depends on, as a hash."""
-    text = "\n".join([sys.version, platform.platform(), *packages, *(file.read_text("utf-8") for file in files)])
+    contents = [file.read_text("utf-8") for file in (*files, CONSTRAINTS)]
+    text = "\n".join([sys.version, platform.platform(), *packages, *contents])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -165,18 +167,21 @@ def _create_venv() -> None:
 
 def _install(python: Path, arguments: list[str]) -> None:
     """Install with uv (ten times faster), or with pip where uv is not to be had or fails."""
+    known_to_work = ["-c", str(CONSTRAINTS)]
     uv = _find_uv(python)
     if uv is not None:
         command = [*uv, "pip", "install", "--python", str(python), "--link-mode", _link_mode(), *arguments]
-        if run(command, env=_uv_environment(python), hide=(" + ", " - ", " ~ ")) == 0:
-            return
+        for pinned in (known_to_work, []):  # a platform may lack one of those versions: then let uv choose
+            if run([*command, *pinned], env=_uv_environment(python), hide=(" + ", " - ", " ~ ")) == 0:
+                return
         say("    uv could not install this; trying pip.")
     # A folder of local wheels set up for pip may hold a torch that no torchvision fits: look into an empty one.
     (ENV / "empty").mkdir(exist_ok=True)
-    environment = child_environment(PIP_FIND_LINKS=str(ENV / "empty"), PIP_DISABLE_PIP_VERSION_CHECK="1")
-    # Metadata from 2024 says "Python < 3.13", yet the wheels run on newer ones.
-    options = ["--ignore-requires-python", "--only-binary", ":all:", "--progress-bar", "off"]
-    if run([python, "-m", "pip", "install", *options, *arguments], env=environment) != 0:
+    environment = child_environment(PIP_FIND_LINKS=(ENV / "empty").as_uri(), PIP_DISABLE_PIP_VERSION_CHECK="1")
+    options = ["--prefer-binary", "--progress-bar", "off"]
+    if sys.version_info >= (3, 13):  # metadata from 2024 excludes these, yet the packages run on them
+        options.append("--ignore-requires-python")
+    if run([python, "-m", "pip", "install", *options, *arguments, *known_to_work], env=environment) != 0:
         raise EnvironmentProblem("The packages could not be installed: see the messages above. Is PyPI reachable?")
 
 
