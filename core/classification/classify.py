@@ -56,19 +56,19 @@ def classify(
         report: called with (steps done, steps in total) of what is being encoded; may raise to stop.
 
     Raises:
-        InputError: an input can't be used; raised before any long work.
+        InputError: an input can't be used.
     """
     cache = cache or FeatureCache()
-    features = prompt_features(clip, prompting, cache, report)
-    weights = None
-    if ensemble == "explainability-weighted":
-        weights = template_weights(clip, features, cache, report)
     found = cache.of_images(
         clip,
         images if images_key is None else images_key,
         fit,
         lambda: encode_images(clip, images, fit, report=report),
     )
+    features = prompt_features(clip, prompting, cache, report)
+    weights = None
+    if ensemble == "explainability-weighted":
+        weights = template_weights(clip, features, cache, report)
     scores = score(found, features.features, clip.logit_scale, ensemble, temperature, weights)
     return Classification(prompting.classes.names, scores, prompting.classes.warnings)
 

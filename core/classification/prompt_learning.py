@@ -106,7 +106,7 @@ class PromptLearner:
                         f"learning diverged in epoch {epoch + 1}: lower lambda ({self.settings.explainability_weight})"
                         f" or the learning rate ({self.settings.learning_rate})"
                     )
-                total, correct = total + float(loss) * len(batch), correct + hits
+                total, correct = total + float(loss.detach()) * len(batch), correct + hits
             report = EpochReport(
                 epoch + 1, self.settings.epochs, total / len(self._labels), correct / len(self._labels)
             )

@@ -116,16 +116,27 @@ def encode_images(
     Raises:
         InputError: an image can't be used, or ``fit`` would give more than one view an image.
     """
-    checked = check_images(images)
-    view = single_view(tuple(checked.shape[-2:]), clip, fit)  # type: ignore[arg-type]
+    check_images(images[:1])
+    view = single_view(tuple(images.shape[-2:]), clip, fit)  # type: ignore[arg-type]
     found = []
-    for pixels in normal(checked).split(images_per_pass):
-        window = cut_view(pixels.to(clip.device), view, clip.image_size)
+    for pixels in normal(images).split(images_per_pass):
+        window = cut_view(_usable(pixels, images).to(clip.device), view, clip.image_size)
         features = clip.model.encode_image(clip.normalize_pixels(window), normalize=False)
         found.append(F.normalize(features.float(), dim=-1).cpu())
         if report is not None:
-            report(sum(map(len, found)), len(checked))
+            report(sum(map(len, found)), len(images))
     return torch.cat(found)
+
+
+def _usable(pixels: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """``check_images(pixels)`` for a part of ``images``, in one pass over the pixels where they are well already."""
+    if pixels.shape[1] == 3 and pixels.dtype == torch.float32:
+        low, high = (float(bound) for bound in pixels.aminmax())
+        if low >= 0 and high <= 1:  # neither holds of NaN
+            return pixels
+    if not pixels.isfinite().all():
+        check_images(images)  # names the image
+    return check_images(pixels)
 
 
 def single_view(image_size: tuple[int, int], clip: ExplainableCLIP, fit: Fit) -> View:

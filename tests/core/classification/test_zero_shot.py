@@ -8,6 +8,7 @@ from clip_explainability.core.classification.ensembles import class_vectors
 from clip_explainability.core.classification.templates import preset_templates
 from clip_explainability.core.classification.zero_shot import encode_classes, encode_images, encode_texts
 from clip_explainability.core.errors import InputError
+from clip_explainability.core.explain import check_images
 from tiny_clips import FAMILIES, tiny_clip
 
 NAMES = [entry.name for entry in CLASSES]
@@ -114,3 +115,18 @@ def test_batches_of_images_of_any_size_give_what_single_images_give() -> None:
 def test_tiles_are_refused_with_the_choice_there_is() -> None:
     with pytest.raises(InputError, match="choose 'crop' or 'stretch'"):
         encode_images(tiny_clip("vit-cls"), random_images(1), "tile")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_pixel_that_is_no_number_is_refused_and_its_image_named(bad: float) -> None:
+    images = random_images(5)
+    images[3, 1, 2, 2] = bad
+    with pytest.raises(InputError, match="image 3 of the batch"):
+        encode_images(tiny_clip("vit-cls"), images, images_per_pass=2)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_values_and_channels_are_taken_as_everywhere_in_the_pack(channels: int) -> None:
+    clip = tiny_clip("vit-cls")
+    images = torch.randn(2, channels, 64, 64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(encode_images(clip, images), encode_images(clip, check_images(images)))

@@ -1,0 +1,97 @@
+"""Labelled image features to classify: scenes of the demo world, or a user's own folder of images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from benchmark_pack import ROOT
+from clip_explainability.core.classification.image_folder import list_images, read_image
+from clip_explainability.core.classification.zero_shot import encode_images, single_view
+from clip_explainability.core.clip import ExplainableCLIP
+from clip_explainability.core.demo import art, scenes
+from clip_explainability.core.views import cut_view
+
+FETCHED_ART = ROOT / "training" / ".cache" / "art"
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Features of N labelled images.
+
+    Attributes:
+        classes: C names. features: L2-normalised ``[N, D]``. labels: class indices ``[N]``.
+        levels: clutter level of each image ``[N]``, indices into ``level_names``.
+        support: which images may be learned from ``[N]``; None: any, the rest is then tested on.
+    """
+
+    classes: tuple[str, ...]
+    features: torch.Tensor
+    labels: torch.Tensor
+    levels: torch.Tensor
+    level_names: tuple[str, ...]
+    support: torch.Tensor | None
+
+
+def demo_pool(
+    clip: ExplainableCLIP, vendor: str, levels: Sequence[float], test_images: int, support_images: int
+) -> Pool:
+    """Single-object scenes: for each class and clutter level so many to test on and so many to learn from."""
+    use_vendor(vendor)
+    names, size = art.class_names(), clip.image_size
+    features, labels, level_of, support = [], [], [], []
+    for level, clutter in enumerate(levels):
+        for index, name in enumerate(names):
+            drawn = [
+                scenes.draw_scene((60, level, index, k), size, classes=[name], vendor=vendor, clutter=clutter).image
+                for k in range(test_images + support_images)
+            ]
+            pixels = torch.from_numpy(np.stack(drawn).astype(np.float32)).movedim(-1, 1)
+            features.append(encode_images(clip, pixels))
+            labels += [index] * len(drawn)
+            level_of += [level] * len(drawn)
+            support += [False] * test_images + [True] * support_images
+        print(f"  clutter {clutter}: {len(labels)} scenes drawn and encoded", flush=True)
+    return Pool(
+        names,
+        torch.cat(features),
+        torch.tensor(labels),
+        torch.tensor(level_of),
+        tuple(f"{clutter:g}" for clutter in levels),
+        torch.tensor(support),
+    )
+
+
+def use_vendor(vendor: str) -> None:
+    """Make sure that scenes can be drawn with this vendor's art: shipped, or fetched by training/fetch_art.py."""
+    if vendor in art.vendors():
+        return
+    path = FETCHED_ART / f"{vendor}.json"
+    if not path.is_file():
+        raise SystemExit(f"There is no art by {vendor}: run training/fetch_art.py, or name one of {art.vendors()}.")
+    drawings = {name: tuple(drawn) for name, drawn in json.loads(path.read_text("utf-8"))["art"].items()}
+    scenes.load_art = lambda _: drawings
+
+
+def folder_pool(clip: ExplainableCLIP, folder: str) -> Pool:
+    """The images of a folder with one sub-folder a class (ImageNet's layout)."""
+    found = list_images(folder)
+    features = []
+    for start in range(0, len(found.paths), _CHUNK):
+        views = []
+        for path in found.paths[start : start + _CHUNK]:
+            image = read_image(path)
+            size: tuple[int, int] = tuple(image.shape[-2:])  # type: ignore[assignment]
+            if image.shape[1] == 4:
+                image = image[:, :3] * image[:, 3:] + (1 - image[:, 3:])
+            views.append(cut_view(image, single_view(size, clip, "crop"), clip.image_size))
+        features.append(encode_images(clip, torch.cat(views)))
+        print(f"  {start + len(views)} of {len(found.paths)} images encoded", end="\r", flush=True)
+    print()
+    labels = torch.tensor(found.labels)
+    names = tuple(name.replace("_", " ") for name in found.classes)
+    return Pool(names, torch.cat(features), labels, torch.zeros_like(labels), ("-",), None)

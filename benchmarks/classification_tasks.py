@@ -1,0 +1,92 @@
+"""One task of the classification benchmark: some classes, their test images, one labelled image of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from classification_data import Pool
+from clip_explainability.core.classification.class_prompts import ClassPrompts, LearningSettings
+from clip_explainability.core.classification.ensembles import ENSEMBLES, score, template_predictions
+from clip_explainability.core.classification.explainability_weights import explainability_weights
+from clip_explainability.core.classification.learned_context import encode_learned
+from clip_explainability.core.classification.prompt_learning import PromptLearner
+from clip_explainability.core.classification.zero_shot import PromptFeatures
+from clip_explainability.core.clip import ExplainableCLIP
+
+
+@dataclass(frozen=True)
+class Task:
+    """Classes (indices into the pool's), and indices of the images to test on and of one a class to learn from."""
+
+    seed: int
+    classes: torch.Tensor
+    test: torch.Tensor
+    support: torch.Tensor
+
+
+def draw_task(pool: Pool, seed: int, ways: int) -> Task:
+    """``ways`` classes at random, one labelled image of each, all other (test) images of those classes."""
+    rng = np.random.default_rng((70, seed))
+    classes = rng.permutation(len(pool.classes))[:ways]
+    support, test = [], []
+    for index in classes:
+        of_class = (pool.labels == int(index)).nonzero().flatten().numpy()
+        free = of_class if pool.support is None else of_class[pool.support[of_class].numpy()]
+        chosen = int(rng.choice(free))
+        support.append(chosen)
+        test += [i for i in of_class if i != chosen and (pool.support is None or not pool.support[i])]
+    return Task(seed, torch.from_numpy(classes.copy()), torch.tensor(test), torch.tensor(support))
+
+
+def local_labels(pool: Pool, task: Task, images: torch.Tensor) -> torch.Tensor:
+    """Labels of images of the pool, numbered within the task."""
+    number = torch.full((len(pool.classes),), -1)
+    number[task.classes] = torch.arange(len(task.classes))
+    return number[pool.labels[images]]
+
+
+def by_level(pool: Pool, task: Task, right: torch.Tensor) -> np.ndarray:
+    """Accuracy at each clutter level ``[levels]`` from what is right ``[test images]``."""
+    levels = pool.levels[task.test]
+    return np.array([float(right[levels == level].float().mean()) for level in range(len(pool.level_names))])
+
+
+def zero_shot_accuracy(
+    clip: ExplainableCLIP, pool: Pool, task: Task, prompts: PromptFeatures, shares: torch.Tensor, sharpness: float
+) -> dict[str, np.ndarray]:
+    """Accuracy ``[levels]`` of each ensemble, and ``[levels, templates]`` of every single template.
+
+    ZPE sees the test images of one level at a time, without their labels.
+    """
+    features, labels = pool.features[task.test], local_labels(pool, task, task.test)
+    own, weights = prompts.features[task.classes], explainability_weights(shares[task.classes], sharpness)
+    predictions = template_predictions(features, own)
+    right = predictions == labels.unsqueeze(1)
+    found = {"templates": np.stack([by_level(pool, task, column) for column in right.T], axis=1)}
+    for ensemble in ENSEMBLES:
+        hits = torch.zeros(len(labels), dtype=torch.bool)
+        for level in range(len(pool.level_names)):
+            at = pool.levels[task.test] == level
+            hits[at] = score(features[at], own, clip.logit_scale, ensemble, weights=weights).top == labels[at]
+        found[ensemble] = by_level(pool, task, hits)
+    return found
+
+
+def learn(clip: ExplainableCLIP, pool: Pool, task: Task, settings: LearningSettings) -> ClassPrompts:
+    """Prompts learned on the task's labelled images; the task's seed is the learner's."""
+    names = tuple(pool.classes[i] for i in task.classes)
+    labels = local_labels(pool, task, task.support)
+    learner = PromptLearner(clip, names, pool.features[task.support], labels, replace(settings, seed=task.seed))
+    for _ in learner.epochs():
+        pass
+    return learner.prompts()
+
+
+def one_shot_accuracy(clip: ExplainableCLIP, pool: Pool, task: Task, settings: LearningSettings) -> np.ndarray:
+    """Accuracy ``[levels]`` of prompts learned with these settings."""
+    learned = learn(clip, pool, task, settings)
+    features = encode_learned(clip, learned, tuple(pool.classes[i] for i in task.classes))
+    winners = (pool.features[task.test] @ features.T).argmax(dim=1)
+    return by_level(pool, task, winners == local_labels(pool, task, task.test))

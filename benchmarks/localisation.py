@@ -1,0 +1,280 @@
+"""Rank every map method by how well it finds objects: ``python benchmarks/localisation.py [--quick]``.
+
+Without further arguments: the demo CLIP on demo scenes whose art it never saw. ``--dataset voc --root FOLDER`` and so
+on judge any CLIP on data you have. Each object of an image is one query, "a photo of a {label}". The threshold of the
+mIoU is chosen for each method on other images: another vendor's art, or the first tenth of a folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
+
+import pack  # noqa: E402
+
+pack.load()
+
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+from clip_explainability.core import metrics  # noqa: E402
+from clip_explainability.core.checkpoints import load_checkpoint  # noqa: E402
+from clip_explainability.core.clip import ExplainableCLIP  # noqa: E402
+from clip_explainability.core.datasets.annotated import AnnotatedImage  # noqa: E402
+from clip_explainability.core.datasets.coco import read_coco  # noqa: E402
+from clip_explainability.core.datasets.demo import read_demo  # noqa: E402
+from clip_explainability.core.datasets.imagenet_s import read_imagenet_s  # noqa: E402
+from clip_explainability.core.datasets.voc import read_voc  # noqa: E402
+from clip_explainability.core.demo.clip import load_demo  # noqa: E402
+from clip_explainability.core.eclip import find_projection  # noqa: E402
+from clip_explainability.core.faithfulness import deletion_and_insertion  # noqa: E402
+from clip_explainability.core.grad_mode import gradients  # noqa: E402
+from clip_explainability.core.methods import METHODS, MapOptions  # noqa: E402
+from clip_explainability.core.text_tower import encode_tokens  # noqa: E402
+from clip_explainability.core.tokens import tokenize  # noqa: E402
+from clip_explainability.core.views import choose_views, cut_view, merge_maps  # noqa: E402
+from localisation_report import write_report  # noqa: E402
+from machine import describe_machine  # noqa: E402
+
+PROMPT = "a photo of a {}"
+FOLDERS = {"voc": read_voc, "coco": read_coco, "imagenet-s": read_imagenet_s}
+TUNING_VENDOR = "noto"
+METRICS = ("miou", "msc", "pointing", "auc", "in_box", "deletion", "insertion")
+_FAITHFULNESS_STEPS = 6
+_QUERIES_PER_FAITHFULNESS_PASS = 32
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A method as it is judged: its name in the table, the method and its options."""
+
+    name: str
+    method: str
+    options: MapOptions
+
+
+@dataclass
+class Tally:
+    """Scores of every query so far, for one variant; ``scene`` says which queries share an image."""
+
+    maps: list[torch.Tensor] = field(default_factory=list)
+    values: dict[str, list[torch.Tensor]] = field(default_factory=lambda: {name: [] for name in METRICS})
+    scene: list[int] = field(default_factory=list)
+
+
+def variants(clip: ExplainableCLIP, names: list[str]) -> list[Variant]:
+    """Every method that applies to the CLIP, relevancy with all blocks and with the last alone."""
+    found = []
+    for name in names:
+        if clip.vision.family not in METHODS[name].families:
+            continue
+        projection = find_projection(clip) if name == "eclip" else None
+        if name == "eclip" and projection is None:
+            print("eclip: no projection is trained for this CLIP, left out")
+            continue
+        found.append(Variant(name, name, MapOptions(projection=projection)))
+        if name == "relevancy" and clip.vision.blocks > 1:
+            found.append(Variant("relevancy, last block", name, MapOptions(blocks=1)))
+    return found
+
+
+@torch.no_grad()
+def encode_labels(clip: ExplainableCLIP, labels: list[str]) -> torch.Tensor:
+    """L2-normalised text features ``[K, D]`` of the queries."""
+    tokens = tokenize(clip, [PROMPT.format(label) for label in labels])
+    return F.normalize(encode_tokens(clip, tokens)[0].float(), dim=-1)
+
+
+def patch_maps(clip: ExplainableCLIP, variant: Variant, pixels: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+    """Maps ``[K, rows, columns]`` of one image ``[1, 3, h, w]``."""
+    with gradients():
+        return METHODS[variant.method].patch_maps(clip, pixels, texts, variant.options).maps[:, 0].detach()
+
+
+def at_image_size(clip: ExplainableCLIP, maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Patch maps ``[K, rows, columns]`` to ``[K, H, W]``, as the map node does it."""
+    views = choose_views(size, clip.image_size, "stretch")
+    return merge_maps([maps.unsqueeze(1)], views, size)[:, 0]
+
+
+def choose_thresholds(
+    clip: ExplainableCLIP, images: Iterable[AnnotatedImage], chosen: list[Variant]
+) -> dict[str, float]:
+    """For each variant the threshold with the highest mIoU on images that the table does not report."""
+    maps: dict[str, list[torch.Tensor]] = {variant.name: [] for variant in chosen}
+    masks = []
+    for pixels, texts, shown in queries(clip, images):
+        masks.append(_at_half_size(torch.stack([found.mask for found in shown.objects]).float()))
+        for variant in chosen:
+            full = at_image_size(clip, patch_maps(clip, variant, pixels, texts), tuple(shown.image.shape[1:]))
+            maps[variant.name].append(_at_half_size(full))
+    return {name: metrics.best_threshold(list(zip(found, masks, strict=True))) for name, found in maps.items()}
+
+
+def _at_half_size(maps: torch.Tensor) -> torch.Tensor:
+    return maps[:, ::2, ::2]
+
+
+def queries(
+    clip: ExplainableCLIP, images: Iterable[AnnotatedImage]
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, AnnotatedImage]]:
+    """For each image that shows anything: its pixels ``[1, 3, h, w]`` for the tower, its queries, itself."""
+    for shown in images:
+        if not shown.objects:
+            continue
+        view = choose_views(tuple(shown.image.shape[1:]), clip.image_size, "stretch")[0]  # type: ignore[arg-type]
+        pixels = cut_view(shown.image.unsqueeze(0).to(clip.device), view, clip.image_size)
+        yield pixels, encode_labels(clip, [found.label for found in shown.objects]), shown
+
+
+def evaluate(
+    clip: ExplainableCLIP,
+    images: Iterable[AnnotatedImage],
+    chosen: list[Variant],
+    thresholds: dict[str, float],
+    wanted: int,
+) -> dict[str, Tally]:
+    """Score ``wanted`` queries (or as many as there are) with every variant."""
+    tallies = {variant.name: Tally() for variant in chosen}
+    waiting: list[tuple[torch.Tensor, torch.Tensor]] = []
+    done, start = 0, time.perf_counter()
+    for scene, (pixels, texts, shown) in enumerate(queries(clip, images)):
+        masks = torch.stack([found.mask for found in shown.objects])
+        for variant in chosen:
+            tally = tallies[variant.name]
+            maps = patch_maps(clip, variant, pixels, texts)
+            full = at_image_size(clip, maps, tuple(masks.shape[1:]))
+            scores = metrics.score_maps(full, masks.float(), thresholds[variant.name], shown.valid)
+            for name, values in zip(("miou", "msc", "pointing", "auc", "in_box"), fields(scores), strict=True):
+                tally.values[name].append(getattr(scores, values.name))
+            tally.maps.append(maps.cpu())
+            tally.scene += [scene] * len(masks)
+        waiting += [(pixels[0], text) for text in texts]
+        done += len(masks)
+        if len(waiting) >= _QUERIES_PER_FAITHFULNESS_PASS or done >= wanted:
+            _add_faithfulness(clip, tallies, waiting)
+            waiting = []
+        if scene % 25 == 24:
+            print(f"  {done} queries, {time.perf_counter() - start:.0f} s", flush=True)
+        if done >= wanted:
+            break
+    if waiting:
+        _add_faithfulness(clip, tallies, waiting)
+    return tallies
+
+
+def _add_faithfulness(
+    clip: ExplainableCLIP, tallies: dict[str, Tally], waiting: list[tuple[torch.Tensor, torch.Tensor]]
+) -> None:
+    pixels, texts = (torch.stack(part) for part in zip(*waiting, strict=True))
+    for tally in tallies.values():
+        found = deletion_and_insertion(clip, pixels, torch.cat(tally.maps), texts, _FAITHFULNESS_STEPS)
+        tally.values["deletion"].append(found.deletion)
+        tally.values["insertion"].append(found.insertion)
+        tally.maps.clear()
+
+
+def milliseconds(clip: ExplainableCLIP, variant: Variant, repeats: int) -> float:
+    """Median time of one image and one prompt, text encoded beforehand."""
+    pixels = torch.rand(1, 3, *clip.image_size, device=clip.device)
+    texts = encode_labels(clip, ["thing"])
+    patch_maps(clip, variant, pixels, texts)
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        patch_maps(clip, variant, pixels, texts)
+        if clip.device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return 1000 * sorted(times)[len(times) // 2]
+
+
+def summarise(tally: Tally, threshold: float, milliseconds: float) -> dict[str, Any]:
+    """Of each metric the mean and its 95 % interval over scenes."""
+    scenes = torch.tensor(tally.scene)
+    row: dict[str, Any] = {"threshold": threshold, "ms": milliseconds, "queries": len(scenes)}
+    for name in METRICS:
+        mean, low, high = metrics.mean_with_interval(torch.cat(tally.values[name]), scenes)
+        row[name], row[f"{name}_interval"] = mean, [low, high]
+    return row
+
+
+def load_clip(source: str) -> ExplainableCLIP:
+    """The demo CLIP, or any checkpoint file that Load Explainable CLIP takes."""
+    return load_demo() if source == "demo" else load_checkpoint(source)
+
+
+def main(arguments: list[str] | None = None) -> dict[str, Any]:
+    """Run the benchmark, write its table and return it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="300 queries: a few minutes")
+    parser.add_argument("--queries", type=int, help="objects to ask for (default 2000)")
+    parser.add_argument("--dataset", choices=["demo", *FOLDERS], default="demo")
+    parser.add_argument("--root", type=Path, help="the data set's folder")
+    parser.add_argument("--vendor", default=None, help="art of the demo scenes (default: the unseen vendor)")
+    parser.add_argument("--clip", default="demo", help="demo, or a checkpoint file")
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
+    options = parser.parse_args(arguments)
+    wanted = options.queries or (300 if options.quick else 2000)
+
+    clip = load_clip(options.clip)
+    chosen = variants(clip, options.methods)
+    tuning, reported = _images(options, wanted)
+    print(f"{clip.name}: {len(chosen)} methods, {wanted} queries")
+    start = time.perf_counter()
+    thresholds = choose_thresholds(clip, tuning, chosen)
+    print(f"  thresholds chosen, {time.perf_counter() - start:.0f} s", flush=True)
+    tallies = evaluate(clip, reported, chosen, thresholds, wanted)
+    repeats = 5 if options.quick else 20
+    rows = {
+        variant.name: summarise(tallies[variant.name], thresholds[variant.name], milliseconds(clip, variant, repeats))
+        for variant in chosen
+    }
+    result = {
+        "clip": clip.name,
+        "fingerprint": clip.fingerprint,
+        "dataset": options.dataset,
+        "queries": max(row["queries"] for row in rows.values()),
+        "machine": describe_machine(),
+        "seconds": round(time.perf_counter() - start),
+        "methods": rows,
+    }
+    write_report(result, options.out, _example(clip, chosen, options) if options.dataset == "demo" else None)
+    print((options.out / "localisation.md").read_text("utf-8"))
+    return result
+
+
+def _images(options: argparse.Namespace, wanted: int) -> tuple[Iterable[AnnotatedImage], Iterable[AnnotatedImage]]:
+    """Images to choose thresholds on, and images to report."""
+    if options.dataset == "demo":
+        vendor = {} if options.vendor is None else {"vendor": options.vendor}
+        tuned = read_demo(max(10, wanted // 20), vendor=TUNING_VENDOR, seed=1)
+        return tuned, read_demo(wanted, **vendor)
+    if options.root is None:
+        raise SystemExit(f"--dataset {options.dataset} needs --root: the folder that holds it")
+    read = FOLDERS[options.dataset]
+    tuned_count = max(1, min(100, sum(1 for _ in read(options.root)) // 10))
+    return itertools.islice(read(options.root), tuned_count), itertools.islice(read(options.root), tuned_count, None)
+
+
+def _example(
+    clip: ExplainableCLIP, chosen: list[Variant], options: argparse.Namespace
+) -> tuple[AnnotatedImage, dict[str, torch.Tensor]]:
+    """One scene and every variant's maps of it ``[K, H, W]``."""
+    shown = next(iter(read_demo(1, seed=7)))
+    pixels, texts, shown = next(queries(clip, [shown]))
+    maps = {v.name: patch_maps(clip, v, pixels, texts) for v in chosen}
+    return shown, {name: at_image_size(clip, m, tuple(shown.image.shape[1:])) for name, m in maps.items()}
+
+
+if __name__ == "__main__":
+    main()
