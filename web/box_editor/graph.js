@@ -23,6 +23,9 @@ export function captureForUndo() {
 /** @param {GraphNode} node */
 export const isInGraph = (node) => Boolean(node.graph) && node.graph.getNodeById(node.id) === node;
 
+/** Is it in the graph, or subgraph, that the page shows? @param {GraphNode} node */
+export const isShown = (node) => isInGraph(node) && /** @type {any} */ (app.canvas).graph === node.graph;
+
 /** Tells a node from all others, across undo and redo (which make the node anew). @param {GraphNode} node */
 export const nodeKey = (node) => `${node.graph?.id ?? ""}:${node.id}`;
 

@@ -4,7 +4,7 @@ import { Background } from "./background.js";
 import { connectClipboard } from "./clipboard.js";
 import { el } from "./dom.js";
 import { BoxEditor, DEFAULT_SETTINGS } from "./editor.js";
-import { api, app, captureForUndo, handOnPanAndZoom, inVueMode, isInGraph, isLinked, isSameNode, nodeKey } from "./graph.js";
+import { api, app, captureForUndo, handOnPanAndZoom, inVueMode, isInGraph, isLinked, isSameNode, isShown, nodeKey } from "./graph.js";
 import { connectKeys } from "./keys.js";
 import { createList } from "./list_view.js";
 import { createMessage } from "./message_view.js";
@@ -101,6 +101,7 @@ class Session {
     if (!isInGraph(this.node)) return;
     const before = sessions.get(nodeKey(this.node));
     sessions.set(nodeKey(this.node), this);
+    this.mount();
     if (before && before !== this) this.replace(before);
   }
 
@@ -116,11 +117,20 @@ class Session {
     this.background.inputUrl = before.background.inputUrl;
     this.background.inputSource = before.background.inputSource;
     this.background.lastSize = before.background.lastSize;
-    // Nodes 2.0 mounts a widget's element once; the place of the old element is the only door to the page.
-    if (inVueMode() && !this.root.isConnected && before.root.isConnected) before.root.replaceWith(this.root);
     if (before.focusToRestore) this.restoreFocus(before.focusToRestore);
     before.focusToRestore = null;
     this.refresh();
+  }
+
+  /**
+   * Nodes 2.0 mounts a widget's element once for each node id. A node made anew by undo, or another node of that id
+   * in a subgraph, gets no place of its own: it takes that of the element left there.
+   */
+  mount(tries = 30) {
+    if (!inVueMode() || this.root.isConnected || !isShown(this.node)) return;
+    const left = document.querySelector(`[data-node-id="${CSS.escape(String(this.node.id))}"] .cxb-root`);
+    if (left) left.replaceWith(this.root);
+    else if (tries > 0) requestAnimationFrame(() => this.mount(tries - 1));
   }
 
   rememberFocus() {
@@ -217,6 +227,9 @@ export function followGraph() {
   const live = () => [...sessions.values()].filter((session) => isInGraph(session.node));
   api.addEventListener("graphChanged", () => {
     for (const session of live()) session.refresh();
+  });
+  app.canvas.canvas.addEventListener("litegraph:set-graph", () => {
+    requestAnimationFrame(() => live().forEach((session) => session.mount()));
   });
   api.addEventListener("executed", (/** @type {any} */ event) => {
     const { node, display_node: displayNode, output } = event.detail ?? {};
