@@ -73,13 +73,32 @@ class DemoScene:
                         "tooltip": "The same seed draws the same scenes, at any size.",
                     },
                 ),
-            }
+            },
+            "optional": {
+                "apart": (
+                    "BOOLEAN",
+                    {
+                        "default": False,
+                        "tooltip": "Draw each object alone, in scenes of its own: labelled pictures to classify. Any "
+                        "number of objects may then be named.",
+                    },
+                ),
+            },
         }
 
     def draw(
-        self, objects: str, random_objects: int, width: int, height: int, scenes: int, clutter: float, seed: int
+        self,
+        objects: str,
+        random_objects: int,
+        width: int,
+        height: int,
+        scenes: int,
+        clutter: float,
+        seed: int,
+        apart: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor, str, str]:
-        batch = core.demo.batch.draw_batch(_names(objects), random_objects, (height, width), scenes, clutter, seed)
+        size = height, width
+        batch = core.demo.batch.draw_batch(_names(objects), random_objects, size, scenes, clutter, seed, apart)
         return batch.images, batch.masks.flatten(0, 1), "\n".join(batch.prompts), "\n".join(batch.captions)
 
 

@@ -51,3 +51,13 @@ def test_an_unknown_object_lists_the_known():
 def test_too_many_objects():
     with pytest.raises(InputError, match="at most 6"):
         draw(objects="cat, " * 7)
+
+
+def test_apart_each_object_has_scenes_of_its_own():
+    images, masks, prompts, captions = draw(scenes=2, apart=True)
+    assert images.shape == (4, 128, 160, 3)
+    assert masks.shape == (4, 128, 160)
+    assert masks.amax(dim=(1, 2)).eq(1).all()
+    assert prompts == "a photo of a cat\na photo of a guitar"
+    assert len(captions.splitlines()) == 4
+    assert draw(scenes=1, apart=True, objects="cat, dog, owl, fish, key, car, bus")[0].shape[0] == 7
