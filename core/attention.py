@@ -69,6 +69,7 @@ class AttentionTap(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        explicit: Callable[..., Any]
         if func is F.scaled_dot_product_attention:
             explicit = self._scaled_dot_product
         elif func is F.multi_head_attention_forward:
@@ -153,7 +154,7 @@ class AttentionTap(TorchFunctionMode):
         if query.dim() != 3 or add_zero_attn or any(x is not None for x in unusual) or (dropout_p and training):
             raise UnsupportedFamilyError("this form of multi-head attention can't be read (no CLIP tower uses it)")
         if use_separate_proj_weight:
-            weights: tuple[torch.Tensor | None, ...] = (q_proj_weight, k_proj_weight, v_proj_weight)
+            weights: Any = (q_proj_weight, k_proj_weight, v_proj_weight)
         else:
             assert in_proj_weight is not None
             weights = in_proj_weight.chunk(3)

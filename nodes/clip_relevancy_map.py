@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .. import core
 from . import host
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import torch
 
     from ..core.explain import Explanation
+    from ..core.methods import MapOptions
+    from ..core.views import Fit
 
 NEGLECTED_BELOW = 0.7  # NTLB, section 4.2
 
@@ -143,8 +145,8 @@ class CLIPRelevancyMap:
         text: str,
         method: str,
         last_blocks: int,
-        score: str,
-        fit: str,
+        score: Literal["cosine", "logit"],
+        fit: Fit,
         threshold: float,
         colormap: str,
         opacity: float,
@@ -170,7 +172,7 @@ class CLIPRelevancyMap:
         return {"ui": host.preview_images(overlay), "result": result}
 
     def _explain(
-        self, clip: HostedClip, images: torch.Tensor, prompts: list[str], method: str, options: Any, fit: str
+        self, clip: HostedClip, images: torch.Tensor, prompts: list[str], method: str, options: MapOptions, fit: Fit
     ) -> Explanation:
         """Explain, or return the last explanation where only threshold, colours or layout changed."""
         digest = hashlib.blake2b(images.contiguous().cpu().numpy().tobytes(), digest_size=16).hexdigest()

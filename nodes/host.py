@@ -119,7 +119,7 @@ def require_memory(wanted_bytes: int, what: str) -> None:
     """Raise an InputError before the work if ``what`` needs more main memory than the machine has left."""
     if not running():
         return
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     from ..core.errors import InputError
 
@@ -172,7 +172,7 @@ def progress(total: int = 1) -> Iterator[Callable[..., None]]:
     if not running():
         yield lambda done, total=None, draw=None: None
         return
-    from comfy.utils import ProgressBar  # type: ignore[import-not-found]
+    from comfy.utils import ProgressBar
 
     bar = ProgressBar(max(total, 1))
 
@@ -204,7 +204,7 @@ def preview_images(images: torch.Tensor, key: str = "images", prefix: str = "cli
 
 # --- Guidance: what a sampler predicts, and decoders with gradients -------------------------------------------------
 
-_TINY_DECODER = 10_000_000  # weights; TAESD has 2.4 million, the autoencoder of SD 1.5 84 million
+_TINY_NETWORK = 10_000_000  # weights; TAESD has 2.4 million, the autoencoder of SD 1.5 84 million
 
 
 def latent_colours(model: Any) -> tuple[Any, Any, Any] | None:
@@ -219,7 +219,7 @@ def latent_colours(model: Any) -> tuple[Any, Any, Any] | None:
 
 def is_tiny_vae(vae: Any) -> bool:
     """Whether decoding costs little beside a sampling step, as with TAESD; full autoencoders are ten times larger."""
-    return _parameters(vae.first_stage_model) <= _TINY_DECODER
+    return _parameters(vae.first_stage_model) <= _TINY_NETWORK
 
 
 def _parameters(module: torch.nn.Module) -> int:
@@ -306,7 +306,7 @@ def guide_model(
             percent_to_sigma=lambda percent: float(base.model_sampling.percent_to_sigma(percent)),
             decode=lambda latents: decode(base, latents),
             denoise=_denoiser(args) if guide.settings.full else None,
-            scope=lambda: _gradient_scope(modules, args, guide.settings.full),
+            scope=lambda: gradient_scope(modules + (_denoiser_networks(args) if guide.settings.full else [])),
         )
         if guide.starts_run(call):
             make_ready(base, tuple(denoised.shape))
@@ -328,7 +328,7 @@ def _loaded_patchers(base: Any) -> list[Any]:
 def _announce_memory(patched: Any, require: Callable[[tuple[int, ...]], None]) -> None:
     """Have ``require`` called with the latents' shape before sampling starts."""
     try:
-        from comfy.patcher_extension import WrappersMP, add_wrapper  # type: ignore[import-not-found]
+        from comfy.patcher_extension import WrappersMP, add_wrapper
     except ImportError:  # hosts before 2025 ask the patcher itself, before they load the model
         estimate = patched.memory_required
 
@@ -374,25 +374,18 @@ def _denoiser(args: dict[str, Any]) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 @contextmanager
-def _gradient_scope(modules: list[torch.nn.Module], args: dict[str, Any], full: bool) -> Iterator[None]:
-    """What gradients through the host's networks need: usable weights and checkpointed blocks."""
-    from contextlib import ExitStack
-
+def gradient_scope(networks: list[torch.nn.Module]) -> Iterator[None]:
+    """What gradients through the host's networks need: usable weights, and checkpointed blocks in all but tiny ones."""
     from ..core.guidance.borrowed_weights import borrowed_weights
     from ..core.guidance.checkpointing import checkpointed_blocks
 
-    with ExitStack() as stack:
-        networks = list(modules)
-        large = [module for module in modules if _parameters(module) > _TINY_DECODER]
-        if full:
-            networks += [args["model"], *_control_networks(args)]
-            large.append(args["model"].diffusion_model)
-        stack.enter_context(checkpointed_blocks(*large))
-        stack.enter_context(borrowed_weights(*networks))
+    large = [network for network in networks if _parameters(network) > _TINY_NETWORK]
+    with checkpointed_blocks(*large), borrowed_weights(*networks):
         yield
 
 
-def _control_networks(args: dict[str, Any]) -> list[torch.nn.Module]:
+def _denoiser_networks(args: dict[str, Any]) -> list[torch.nn.Module]:
+    """The diffusion model and the ControlNets that run with it."""
     conditions = [*(args["cond"] or []), *(args["uncond"] or [])]
     controls = [condition["control"] for condition in conditions if condition.get("control") is not None]
-    return [patcher.model for control in controls for patcher in control.get_models()]
+    return [args["model"], *(patcher.model for control in controls for patcher in control.get_models())]

@@ -86,5 +86,7 @@ def _to_pil(picture: torch.Tensor, longest_side: int) -> Image.Image:
     image = Image.fromarray((picture.clamp(0, 1) * 255).round().byte().numpy())
     scale = longest_side / max(image.size)
     if scale < 1:
-        image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.LANCZOS)
+        image = image.resize(
+            (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.LANCZOS
+        )
     return image
