@@ -8,9 +8,13 @@ from .class_prompts import CLASS_PROMPTS_EXTENSIONS, CLASS_PROMPTS_FOLDER
 from .clip_relevancy_map import CLIPRelevancyMap
 from .demo_scene import DemoScene
 from .explainability_guidance import ExplainabilityGuidance
+from .find_neglected_words import FindNeglectedWords
+from .guidance_report import GuidanceReport
 from .learn_class_prompts import LearnClassPrompts
 from .load_class_prompts import LoadClassPrompts
 from .load_explainable_clip import LoadExplainableCLIP
+from .optimize_latent import OptimizeLatent
+from .pick_best_explained import PickBestExplained
 from .pick_spatial_constraint import PickSpatialConstraint
 from .prompt_ensemble_classifier import PromptEnsembleClassifier
 from .route_images_by_class import RouteImagesByClass
@@ -24,6 +28,10 @@ NODE_CLASSES: tuple[type, ...] = (
     BoxSpatialConstraint,
     PickSpatialConstraint,
     ExplainabilityGuidance,
+    GuidanceReport,
+    OptimizeLatent,
+    FindNeglectedWords,
+    PickBestExplained,
     DemoScene,
     PromptEnsembleClassifier,
     RouteImagesByClass,

@@ -1,0 +1,99 @@
+"""Find Neglected Words."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .. import core
+from . import host
+from .category import CATEGORY
+from .guidance_inputs import CLIP, NEGLECT_THRESHOLD
+from .hosted_clip import HostedClip
+from .tensors import image_to_core
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..core.neglected import NeglectedWords
+
+
+class FindNeglectedWords:
+    """Tells which words of a prompt a picture neglects, and emphasises exactly those."""
+
+    NODE_ID = "FindNeglectedWords"
+    DISPLAY_NAME = "Find Neglected Words"
+    DESCRIPTION = (
+        "Reads which content words of the prompt count little for CLIP on this picture, and gives the prompt back "
+        "with emphasis (word:1.3) on exactly those. Needs no gradients through the diffusion model: sample, find, "
+        "sample again."
+    )
+    SEARCH_ALIASES: ClassVar = ["missing words", "prompt weight", "prompt emphasis", "no token left behind"]
+    CATEGORY = CATEGORY
+    FUNCTION = "find"
+    RETURN_TYPES = ("STRING", "STRING", "IMAGE", "STRING")
+    RETURN_NAMES = ("prompt", "neglected", "words", "report")
+    OUTPUT_TOOLTIPS = (
+        "The prompt with emphasis on the neglected words.",
+        "The neglected words, separated by commas (those that most pictures of the batch neglect).",
+        "The words of each picture, tinted by relevancy; dashed frames mark low ones.",
+        "JSON: similarity and every word's relevancy for each picture.",
+    )
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {
+            "required": {
+                "clip": CLIP,
+                "image": ("IMAGE", {"tooltip": "The picture that was made of the prompt, or a batch of them."}),
+                "prompt": (
+                    "STRING",
+                    {"multiline": True, "default": "a cat and a dog", "tooltip": "The prompt that was used."},
+                ),
+                "emphasis": (
+                    "FLOAT",
+                    {
+                        "default": 1.3,
+                        "min": 0.0,
+                        "max": 10.0,
+                        "step": 0.05,
+                        "tooltip": "Weight that neglected words get in the prompt.",
+                    },
+                ),
+                "neglect_threshold": NEGLECT_THRESHOLD,
+            }
+        }
+
+    def find(
+        self, clip: HostedClip, image: torch.Tensor, prompt: str, emphasis: float, neglect_threshold: float
+    ) -> dict[str, Any]:
+        images = core.explain.check_images(image_to_core(image))
+        found = core.neglected.find_neglected(clip.ready(), images, prompt, neglect_threshold)
+        words = found.neglected_on_average
+        pictures = core.drawing.words.stack_pictures(
+            [
+                core.drawing.words.words_picture(found.prompt, found.words, row, neglect_threshold)
+                for row in found.scores
+            ]
+        )
+        result = (
+            core.neglected.emphasize(prompt, words, emphasis),
+            ", ".join(words),
+            pictures,
+            json.dumps(_report(found), ensure_ascii=False),
+        )
+        return {"ui": {**host.preview_images(pictures), "text": [result[0]]}, "result": result}
+
+
+def _report(found: NeglectedWords) -> dict[str, Any]:
+    images = [
+        {
+            "similarity": round(float(similarity), 5),
+            "words": [
+                {"word": word, "relevancy": round(float(score), 4), "content": content, "neglected": bool(neglected)}
+                for word, content, score, neglected in zip(found.words, found.content, scores, flags, strict=True)
+            ],
+        }
+        for similarity, scores, flags in zip(found.similarity, found.scores, found.neglected, strict=True)
+    ]
+    return {"prompt": found.prompt, "warnings": [found.warning] if found.warning else [], "images": images}
