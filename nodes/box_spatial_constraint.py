@@ -77,13 +77,6 @@ class BoxSpatialConstraint:
                         "the shapes of the drawn boxes, one for each, in order.",
                     },
                 ),
-                "labels": (
-                    "STRING",
-                    {
-                        "forceInput": True,
-                        "tooltip": "What the objects in bboxes and masks are: one a line (or a list), boxes first.",
-                    },
-                ),
                 "constraints": (
                     EXPLAINABILITY_CONSTRAINTS,
                     {"tooltip": "Constraints of another node, put before the ones made here."},
@@ -104,6 +97,14 @@ class BoxSpatialConstraint:
                         "default": "",
                         "socketless": True,
                         "tooltip": "Drag to draw a box, type what belongs in it. The help page lists every key.",
+                    },
+                ),
+                # Last: hosts of 2024 keep a value for it, which must not shift those of the widgets above.
+                "labels": (
+                    "STRING",
+                    {
+                        "forceInput": True,
+                        "tooltip": "What the objects in bboxes and masks are: one a line (or a list), boxes first.",
                     },
                 ),
             },
