@@ -24,7 +24,7 @@ from .patch_features import head_input, head_projection, patch_tokens
 
 _FORMAT = "clip-explainability.eclip-projection"
 _VERSION = "1"
-_SHIPPED = Path(__file__).resolve().parent / "demo" / "assets" / "demo_eclip.safetensors"
+SHIPPED = Path(__file__).resolve().parent / "demo" / "assets" / "demo_eclip.safetensors"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -145,7 +145,7 @@ def find_projection(clip: ExplainableCLIP, paths: Iterable[str | os.PathLike[str
     Files that are something else are passed over.
     """
     newest_first = sorted((Path(path) for path in paths), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in (*newest_first, _SHIPPED):
+    for path in (*newest_first, SHIPPED):
         try:
             return load_projection(path, clip)
         except InputError:

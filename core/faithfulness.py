@@ -18,8 +18,8 @@ _IMAGES_PER_PASS = 64
 
 
 class Faithfulness(NamedTuple):
-    """For n image-text pairs: mean cosine while patches are removed (lower is better) and while they are uncovered
-    (higher is better), each ``[n]`` in -1..1."""
+    """Mean cosine while patches are removed (lower is better) and while they are uncovered (higher is better), in
+    -1..1, each in the shape of the maps without rows and columns."""
 
     deletion: torch.Tensor
     insertion: torch.Tensor
@@ -33,29 +33,47 @@ def deletion_and_insertion(
     text_features: torch.Tensor,
     steps: int = 8,
 ) -> Faithfulness:
-    """Score n maps by what happens to the similarity when their patches go, or come.
+    """Score maps by what happens to the similarity when their patches go, or come.
 
     Args:
-        pixels: ``[n, 3, h, w]`` in 0..1 at the tower's size, one image a map.
-        patch_maps: ``[n, rows, columns]``; ties are broken in reading order.
-        text_features: L2-normalised ``[n, D]``, the text of each map.
-        steps: into how many equal shares the patches are cut; the first and the last picture (nothing, everything
-            gone) count too.
+        pixels: ``[n, 3, h, w]`` in 0..1 at the tower's size.
+        patch_maps: ``[n, rows, columns]``, or ``[m, n, rows, columns]`` for m maps of each image-text pair; ties are
+            broken in reading order.
+        text_features: L2-normalised ``[n, D]``.
+        steps: into how many equal shares the patches are cut; the whole and the empty picture count too.
 
     Covered patches show the image's mean colour.
     """
-    rows, columns = patch_maps.shape[-2:]
-    count = rows * columns
-    rank = patch_maps.flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1).to(pixels.device)
     plain = pixels.mean(dim=(-2, -1), keepdim=True).expand_as(pixels)
-    curves: list[list[torch.Tensor]] = [[], []]
-    for step in range(steps + 1):
-        hot = (rank < round(step * count / steps)).float().unflatten(1, (rows, columns)).unsqueeze(1)
-        hot = F.interpolate(hot, pixels.shape[-2:], mode="nearest-exact")
-        for curve, shown in zip(curves, (1 - hot, hot), strict=True):
-            curve.append(_similarity(clip, pixels * shown + plain * (1 - shown), text_features))
-    deletion, insertion = (torch.stack(curve).mean(dim=0) for curve in curves)
+    ends = _similarity(clip, pixels, text_features) + _similarity(clip, plain, text_features)
+    found = [
+        _between(clip, pixels, plain, maps, text_features, steps)
+        for maps in patch_maps.reshape(-1, *patch_maps.shape[-3:])
+    ]
+    deletion, insertion = (
+        (torch.stack(part) + ends).div(steps + 1).reshape(patch_maps.shape[:-2]) for part in zip(*found, strict=True)
+    )
     return Faithfulness(deletion, insertion)
+
+
+def _between(
+    clip: ExplainableCLIP,
+    pixels: torch.Tensor,
+    plain: torch.Tensor,
+    maps: torch.Tensor,
+    text_features: torch.Tensor,
+    steps: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sums of the similarity over the pictures between the whole and the empty one, for deletion and insertion."""
+    rows, columns = maps.shape[-2:]
+    rank = maps.flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1).to(pixels.device)
+    deletion, insertion = torch.zeros(len(pixels)), torch.zeros(len(pixels))
+    for step in range(1, steps):
+        hot = (rank < round(step * rows * columns / steps)).float().unflatten(1, (rows, columns)).unsqueeze(1)
+        hot = F.interpolate(hot, pixels.shape[-2:], mode="nearest-exact")
+        deletion += _similarity(clip, pixels * (1 - hot) + plain * hot, text_features)
+        insertion += _similarity(clip, pixels * hot + plain * (1 - hot), text_features)
+    return deletion, insertion
 
 
 def _similarity(clip: ExplainableCLIP, pixels: torch.Tensor, text_features: torch.Tensor) -> torch.Tensor:

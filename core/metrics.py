@@ -6,6 +6,7 @@ object borders, for instance). Numbers are NaN where the mask holds no valid pix
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -64,14 +65,18 @@ def score_maps(
     )
 
 
-def best_threshold(
-    maps: torch.Tensor, masks: torch.Tensor, valid: torch.Tensor | None = None, steps: int = 20
-) -> float:
-    """The one threshold with the highest mean IoU over n maps: to be chosen on other images than those reported."""
-    heat, objects, others = _prepare(maps, masks, valid)
+def best_threshold(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]], steps: int = 50) -> float:
+    """The one threshold with the highest mean IoU: to be chosen on other images than those reported.
+
+    Args:
+        pairs: maps and masks ``[n, H, W]`` of any number of images; sizes may differ from pair to pair.
+    """
     candidates = [step / steps for step in range(1, steps)]
-    means = [float(_iou(heat, objects, others, threshold).mean()) for threshold in candidates]
-    return candidates[max(range(len(means)), key=means.__getitem__)]
+    totals = torch.zeros(len(candidates))
+    for maps, masks in pairs:
+        heat, objects, others = _prepare(maps, masks, None)
+        totals += torch.stack([_iou(heat, objects, others, threshold).sum() for threshold in candidates])
+    return candidates[int(totals.argmax())]
 
 
 def mean_with_interval(

@@ -89,7 +89,7 @@ def test_the_best_threshold_is_found():
     heat = square_mask() * 0.3
     heat[0, 3, 3] = 1.0
     heat[0, 7, 7] = 0.2
-    assert 0.2 < metrics.best_threshold(heat, square_mask()) <= 0.3
+    assert 0.2 < metrics.best_threshold([(heat, square_mask())]) <= 0.3
 
 
 def test_shapes_that_do_not_fit_are_named():
