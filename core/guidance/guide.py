@@ -113,15 +113,15 @@ class Guide:
             self.objective.texts()  # outside the scope, which does not outlive this call as the text side does
         with gradients(), call.scope():
             noisy, denoised = normal(call.noisy), normal(call.denoised)
-            result = denoised
+            result, noise_size = denoised, rms(noisy - denoised)
             for repeat in range(chosen.repeats if chosen.strength else 1):
                 self.check()
                 generator = seeded_generator(chosen.seed, call.sigma, repeat)
                 moved = noisy + (result - denoised)  # the full route looks where the repeats before have led
                 images, losses, gradient = self._gradient(call, result, moved, generator)
                 gradient = shape_gradient(gradient, chosen.normalize, chosen.clamp)
-                before, result = result, guided_prediction(result, noisy, gradient, chosen.strength)
-                change = rms(result - before) / rms(noisy - denoised).clamp(min=1e-12)
+                before, result = result, guided_prediction(result, noise_size, gradient, chosen.strength)
+                change = rms(result - before) / noise_size.clamp(min=1e-12)
                 self.record.add(step, call.sigma, losses, change, images)
             return result.to(call.denoised.dtype) if chosen.strength else call.denoised
 

@@ -29,11 +29,13 @@ def shape_gradient(gradient: torch.Tensor, normalize: bool, clamp: float) -> tor
 
 
 def guided_prediction(
-    denoised: torch.Tensor, noisy: torch.Tensor, gradient: torch.Tensor, strength: float
+    prediction: torch.Tensor, noise_size: torch.Tensor, gradient: torch.Tensor, strength: float
 ) -> torch.Tensor:
-    """``denoised − strength · rms(noisy − denoised) · gradient``.
+    """``prediction − strength · noise_size · gradient``.
 
-    ``noisy − denoised`` is the noise that the model sees in the sample, in the units of the latents, whatever the
-    model predicts (epsilon, v or flow): a strength of 0.1 shifts the predicted noise by a tenth of its size.
+    Args:
+        noise_size: ``rms(noisy − denoised)``, ``[B, 1, ...]``: the noise that the model sees in the sample, in the
+            units of the latents, whatever it predicts (epsilon, v or flow). A strength of 0.1 shifts the predicted
+            noise by a tenth of its size.
     """
-    return denoised - strength * rms(noisy - denoised) * gradient
+    return prediction - strength * noise_size * gradient

@@ -14,7 +14,7 @@ def inference_network() -> nn.Module:
 def test_gradients_flow_through_weights_made_in_inference_mode() -> None:
     network = inference_network()
     x = torch.rand(1, 1, 4, 4, requires_grad=True)
-    with pytest.raises(RuntimeError, match="[Ii]nference"):
+    with pytest.raises(RuntimeError, match="nference"):
         network(x).sum().backward()
     with borrowed_weights(network):
         network(x).sum().backward()
@@ -24,11 +24,16 @@ def test_gradients_flow_through_weights_made_in_inference_mode() -> None:
 def test_weights_are_the_same_memory_inside_and_the_same_objects_afterwards() -> None:
     network = inference_network()
     before = {name: (weight, weight.data_ptr()) for name, weight in network.state_dict(keep_vars=True).items()}
-    with pytest.raises(ZeroDivisionError), borrowed_weights(network):
-        for name, weight in network.state_dict(keep_vars=True).items():
-            assert not weight.is_inference()
-            assert weight.data_ptr() == before[name][1]
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with borrowed_weights(network):
+            for name, weight in network.state_dict(keep_vars=True).items():
+                assert not weight.is_inference()
+                assert weight.data_ptr() == before[name][1]
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     after = network.state_dict(keep_vars=True)
     assert all(after[name] is weight for name, (weight, _) in before.items())
 
