@@ -144,20 +144,22 @@ def is_interrupt(error: BaseException) -> bool:
     """Whether this is the host's own exception for Cancel."""
     if not running():
         return False
-    from comfy import model_management
+    try:
+        from comfy.model_management import InterruptProcessingException
+    except ImportError:  # the PyPI host
+        from comfy.interruption import InterruptProcessingException
+    return isinstance(error, InterruptProcessingException)
 
-    return isinstance(error, model_management.InterruptProcessingException)
 
-
-def nothing(empty: Any) -> Any:
+def nothing(stand_in: Any) -> Any:
     """What stands on an output that has nothing to give: nodes after it don't run.
 
-    Hosts before August 2024 can't say so: there it is ``empty``, which must be an empty batch.
+    Hosts before August 2024 can't say so; there ``stand_in`` is given.
     """
     try:
         from comfy_execution.graph_utils import ExecutionBlocker
     except ImportError:
-        return empty
+        return stand_in
     return ExecutionBlocker(None)
 
 

@@ -31,8 +31,9 @@ class RouteImagesByClass:
     OUTPUT_TOOLTIPS = (
         "A list with one batch for each class that images were given, in the order of the classes; unsure ones last.",
         "The class of each of those batches, as a list: '(unsure)' for images below the classifier's threshold.",
-        "The images of 'class_name'. Where there are none, nodes after this output don't run.",
-        "All other images. Where there are none, nodes after this output don't run.",
+        "The images of 'class_name'. Where there are none, nodes after this output don't run (on hosts before August "
+        "2024: one black picture).",
+        "All other images. Where there are none, the same.",
     )
 
     @classmethod
@@ -63,9 +64,10 @@ class RouteImagesByClass:
         wanted = class_name.strip().casefold()
         matching = [i for name, indices in groups.items() if wanted and name.casefold() == wanted for i in indices]
         others = [i for i in range(len(image)) if i not in set(matching)]
+        black = image[:1] * 0  # old hosts can't skip nodes, and fail on an empty batch
         return (
             [image[indices] for indices in groups.values()],
             list(groups),
-            image[matching] if matching else host.nothing(image[:0]),
-            image[others] if others else host.nothing(image[:0]),
+            image[matching] if matching else host.nothing(black),
+            image[others] if others else host.nothing(black),
         )

@@ -41,14 +41,14 @@ def test_unsure_images_can_be_chosen_like_a_class() -> None:
 
 @pytest.mark.parametrize("name", ["", "fish"])
 def test_without_a_match_the_matching_output_stands_still(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "nothing", lambda empty: ("stopped", empty.shape))
+    monkeypatch.setattr(host, "nothing", lambda stand_in: ("stopped", stand_in.shape))
     _, _, matching, others = route(name)
-    assert matching == ("stopped", (0, 4, 6, 3))
+    assert matching == ("stopped", (1, 4, 6, 3))
     assert numbers(others) == [0, 1, 2, 3, 4]
 
 
 def test_where_all_match_the_others_output_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "nothing", lambda empty: "stopped")
+    monkeypatch.setattr(host, "nothing", lambda _: "stopped")
     everything = {"count": 5, "classes": {"dog": [0, 1, 2, 3, 4]}, "unsure": []}
     assert route("dog", everything)[3] == "stopped"
 
