@@ -107,6 +107,8 @@ def wrap_model(model: torch.nn.Module, load_device: torch.device, offload: torch
 
 def load_models(patchers: list[Any], extra_bytes: int = 0) -> None:
     """Have the host bring these models to their device, freeing others and ``extra_bytes`` where it must."""
+    if not patchers:
+        return
     import torch
     from comfy import model_management
 
@@ -256,6 +258,8 @@ def decode_latents(vae: Any, latents: torch.Tensor) -> torch.Tensor:
 
 def require_device_memory(patchers: list[Any], extra_bytes: int, remedy: str) -> None:
     """Raise an InputError where models and work can't fit on the device, whatever else the host unloads."""
+    if not patchers:
+        return
     from comfy import model_management
 
     from ..core.errors import InputError
