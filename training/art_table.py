@@ -5,9 +5,7 @@ Both are plain data, so that adding a vendor or a class means adding a line.
 
 from __future__ import annotations
 
-ALLOWED_LICENCES = frozenset(
-    {"Apache-2.0", "MIT", "CC-BY-4.0", "CC-BY-3.0", "OFL-1.1", "ISC", "CC0-1.0"}
-)
+ALLOWED_LICENCES = frozenset({"Apache-2.0", "MIT", "CC-BY-4.0", "CC-BY-3.0", "OFL-1.1", "ISC", "CC0-1.0"})
 
 TEST_VENDOR = "fluent-emoji-flat"
 """Looked at once, when training is over. Nothing else by its designers is trained on."""
@@ -176,9 +174,7 @@ FILLER = frozenset(
 """Words of an icon's name that say how, not what, it is drawn."""
 
 REJECTED = frozenset(
-    (vendor, name)
-    for vendor in ("icon-park", "icon-park-solid", "icon-park-twotone")
-    for name in ("key", "anchor")
+    (vendor, name) for vendor in ("icon-park", "icon-park-solid", "icon-park-twotone") for name in ("key", "anchor")
 )
 """(vendor, icon name) pairs that a person looked at and found to show something else."""
 

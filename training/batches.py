@@ -97,9 +97,11 @@ class SceneSource:
         theta[:, 1, 0], theta[:, 1, 1] = zoom / stretch * sin, zoom / stretch * cos
         grid = F.affine_grid(torch.from_numpy(theta), [n, 1, patch, patch], align_corners=False)
         if self.augment:
-            bend = torch.randn(n, 2, 4, 4, generator=self.torch_rng) * 0.06 * torch.from_numpy(
-                (zoom * (rng.random(n) < 0.5)).astype(np.float32)
-            ).view(n, 1, 1, 1)
+            bend = (
+                torch.randn(n, 2, 4, 4, generator=self.torch_rng)
+                * 0.06
+                * torch.from_numpy((zoom * (rng.random(n) < 0.5)).astype(np.float32)).view(n, 1, 1, 1)
+            )
             grid = grid + F.interpolate(bend, (patch, patch), mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
         out = torch.empty(n, 5, patch, patch)
         small = share * side < 0.6 * SIDE
@@ -116,7 +118,9 @@ class SceneSource:
         rgb, alpha, silhouette = layers[:, :3], layers[:, 3:4], layers[:, 4:5]
 
         def tint(light: tuple[float, float], vivid: tuple[float, float]) -> torch.Tensor:
-            return torch.from_numpy(np.stack([backgrounds.colour(rng, None, light, vivid) for _ in range(n)]))[..., None, None]
+            return torch.from_numpy(np.stack([backgrounds.colour(rng, None, light, vivid) for _ in range(n)]))[
+                ..., None, None
+            ]
 
         is_mono = torch.from_numpy(mono).view(n, 1, 1, 1)
         ink = tint((0.0, 0.9), (0.0, 1.0)) * alpha
@@ -195,8 +199,10 @@ class SceneSource:
             images *= np.exp(rng.normal(0, 0.12, (size, 1, 1, 1))).astype(np.float32)
             images += rng.normal(0, 0.04, (size, 1, 1, 3)).astype(np.float32)
             noisy = np.flatnonzero(rng.random(size) < 0.4)
-            images[noisy] += self.noise[: side, : side] * rng.exponential(0.03, (len(noisy), 1, 1, 1)).astype(np.float32)
-        return self._caption(torch.from_numpy(images).clamp(0, 1).permute(0, 3, 1, 2), labels, ids, how_many, kinds, hues)
+            images[noisy] += self.noise[:side, :side] * rng.exponential(0.03, (len(noisy), 1, 1, 1)).astype(np.float32)
+        return self._caption(
+            torch.from_numpy(images).clamp(0, 1).permute(0, 3, 1, 2), labels, ids, how_many, kinds, hues
+        )
 
     def _places(self, shares: np.ndarray) -> list[tuple[float, float]]:
         """Centres for objects of these sizes, apart from each other where ten tries manage it."""
@@ -205,7 +211,10 @@ class SceneSource:
             for _ in range(10):
                 low = min(0.42 * share, 0.5)
                 x, y = self.rng.uniform(low, 1 - low, 2)
-                if all(max(abs(x - u), abs(y - v)) > 0.46 * (share + s) for (u, v), s in zip(centres, shares[:i], strict=True)):
+                if all(
+                    max(abs(x - u), abs(y - v)) > 0.46 * (share + s)
+                    for (u, v), s in zip(centres, shares[:i], strict=True)
+                ):
                     break
             centres.append((x, y))
         return centres

@@ -1,6 +1,6 @@
 """Write a training run's averaged weights as the shipped fp16 file.
 
-    python training/export_demo_clip.py /tmp/run
+python training/export_demo_clip.py /tmp/run
 """
 
 from __future__ import annotations

@@ -136,7 +136,9 @@ def main() -> None:
                   "licence_url": package["info"]["license"].get("url", ""), "art": art}  # fmt: skip
         records[vendor] = record
         (CACHE / "art" / f"{vendor}.json").write_text(json.dumps(record))
-        print(f"{vendor:28s} {version:9s} {licence:11s} {len(art):3d} classes, {sum(map(len, art.values())):4d} drawings")
+        print(
+            f"{vendor:28s} {version:9s} {licence:11s} {len(art):3d} classes, {sum(map(len, art.values())):4d} drawings"
+        )
         if args.ship and vendor in SHIPPED_VENDORS:
             print("  ->", write_shipped(vendor, art).relative_to(HERE.parent))
     if args.ship:

@@ -28,7 +28,35 @@ def build_model(vocabulary: int) -> nn.Module:
     """A fresh `open_clip.model.CLIP` whose token table has `vocabulary` rows only."""
     from open_clip.model import CLIP
 
-    return CLIP(EMBED_DIM, VISION_CFG, {**TEXT_CFG, "vocab_size": vocabulary})
+    model = CLIP(EMBED_DIM, VISION_CFG, {**TEXT_CFG, "vocab_size": vocabulary})
+    with torch.no_grad():
+        # Learnt positions start as waves: what is near is alike from the first step on.
+        model.visual.positional_embedding[1:] = 0.5 * _wave_positions(IMAGE_SIZE // PATCH, VISION_CFG["width"])
+    return model
+
+
+def _wave_positions(grid: int, width: int) -> torch.Tensor:
+    """Sine and cosine position embeddings [grid * grid, width]."""
+    rates = 10.0 ** torch.linspace(0, -2, width // 4)
+    angles = torch.arange(grid)[:, None] * rates
+    waves = torch.cat([angles.sin(), angles.cos()], 1)
+    return torch.cat([waves.repeat_interleave(grid, 0), waves.repeat(grid, 1)], 1)
+
+
+@torch.no_grad()
+def start_patches_whitened(model: nn.Module, images: torch.Tensor) -> None:
+    """Let the patch embedding start with the principal components of patches, evened out.
+
+    A random one sees hardly more than a patch's mean colour, which is most of its variance; shape is in the rest.
+    """
+    mean, std = images.new_tensor(MEAN).view(3, 1, 1), images.new_tensor(STD).view(3, 1, 1)
+    patches = ((images - mean) / std).unfold(2, PATCH, PATCH).unfold(3, PATCH, PATCH)
+    patches = patches.permute(0, 2, 3, 1, 4, 5).flatten(0, 2).flatten(1)
+    variances, directions = torch.linalg.eigh(patches.T.cov())
+    embedding = directions.T * variances.clamp(min=1e-3 * variances.max().item()).pow(-0.4)[:, None]
+    embedding = torch.linalg.qr(torch.randn(len(embedding), len(embedding))).Q @ embedding
+    embedding *= 0.7 / (patches @ embedding.T).std()
+    model.visual.conv1.weight.copy_(embedding.view_as(model.visual.conv1.weight))
 
 
 def _low(tensor: torch.Tensor) -> torch.Tensor:
@@ -56,8 +84,11 @@ def _block(x: torch.Tensor, block: nn.Module, mask: torch.Tensor | None) -> torc
     return x + _linear(F.gelu(_linear(_norm(x, block.ln_2), block.mlp.c_fc)), block.mlp.c_proj)
 
 
-def image_features(model: nn.Module, images: torch.Tensor, drop: float = 0.0) -> torch.Tensor:
+def image_features(model: nn.Module, images: torch.Tensor, drop: float = 0.0,
+                   probe: nn.Linear | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:  # fmt: skip
     """Normalised features [B, D] of images [B, 3, S, S] in 0..1, with a share of the patches left out.
+
+    With a probe also what it reads from the mean patch token two blocks before the end.
 
     Images smaller than the model's are taken for windows cut out of larger ones, and put somewhere in its grid.
     """
@@ -80,9 +111,14 @@ def image_features(model: nn.Module, images: torch.Tensor, drop: float = 0.0) ->
     x = F.linear(_low(patches), _low(visual.conv1.weight.flatten(1))) + _low(spatial)
     first = _low(visual.class_embedding + positions[0]).expand(n, 1, -1)
     x = _norm(torch.cat([first, x], 1), visual.ln_pre)
-    for block in visual.transformer.resblocks:
+    read = None
+    for left, block in zip(
+        reversed(range(len(visual.transformer.resblocks))), visual.transformer.resblocks, strict=True
+    ):
         x = _block(x, block, None)
-    return F.normalize((_norm(x[:, 0], visual.ln_post) @ _low(visual.proj)).float(), dim=-1)
+        if probe is not None and left == 2:
+            read = probe(F.layer_norm(x[:, 1:].mean(1), x.shape[-1:]).float())
+    return F.normalize((_norm(x[:, 0], visual.ln_post) @ _low(visual.proj)).float(), dim=-1), read
 
 
 def text_features(model: nn.Module, rows: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:

@@ -1,11 +1,10 @@
-"""Muon (Jordan et al. 2024) for the transformer blocks' matrices, its work shared among ranks."""
+"""Muon (Jordan et al. 2024): momentum, orthogonalised, for the matrices of transformer blocks."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
 import torch
-import torch.distributed as dist
 
 
 def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
@@ -19,44 +18,28 @@ def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
 
 
 class Muon:
-    """Momentum, orthogonalised. Matrices stacked in one parameter (q, k, v) are treated one by one.
-
-    The update's root mean square is that of Adam's (0.2), so that both take the same order of learning rate.
-    """
+    """Updates have the root mean square of Adam's (0.2), so that both take the same order of learning rate."""
 
     def __init__(self, parameters: list[torch.nn.Parameter], decay: float, momentum: float = 0.95) -> None:
         self.parameters, self.decay, self.momentum = parameters, decay, momentum
         self.buffers = [torch.zeros_like(p) for p in parameters]
-        self.shapes: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
-        for i, p in enumerate(parameters):
-            rows, columns = p.shape
-            parts = rows // columns if rows == 3 * columns else 1
-            for part in range(parts):
-                self.shapes[tuple(sorted((rows // parts, columns)))].append((i, part))  # type: ignore[index]
 
     @torch.no_grad()
-    def step(self, rate: float, rank: int, ranks: int) -> None:
-        updates = [torch.zeros_like(p) for p in self.parameters]
-        for buffer, p in zip(self.buffers, self.parameters, strict=True):
-            buffer.lerp_(p.grad, 1 - self.momentum)
-        for (small, large), members in self.shapes.items():
-            mine = members[rank::ranks]
-            if not mine:
+    def step(self, rate: float) -> None:
+        """One update from the gradients. Matrices stacked in one parameter (q, k, v) are treated one by one."""
+        groups: dict[tuple[int, int], list[tuple[torch.Tensor, torch.Tensor]]] = defaultdict(list)
+        for p, buffer in zip(self.parameters, self.buffers, strict=True):
+            if p.grad is None:
                 continue
-            views = []
-            for i, part in mine:
-                look_ahead = torch.lerp(self.parameters[i].grad, self.buffers[i], self.momentum)
-                block = look_ahead.view(-1, *self._size(i))[part]
-                views.append(block if block.shape[0] == small else block.mT)
-            found = orthogonalise(torch.stack(views)) * 0.2 * large**0.5
-            for (i, part), update in zip(mine, found, strict=True):
-                size = self._size(i)
-                updates[i].view(-1, *size)[part] = update if size[0] == small else update.mT
-        flat = torch.cat([u.flatten() for u in updates])
-        dist.all_reduce(flat)
-        for p, update in zip(self.parameters, flat.split([p.numel() for p in self.parameters]), strict=True):
-            p.mul_(1 - rate * self.decay).add_(update.view_as(p), alpha=-rate)
-
-    def _size(self, i: int) -> tuple[int, int]:
-        rows, columns = self.parameters[i].shape
-        return (columns, columns) if rows == 3 * columns else (rows, columns)
+            buffer.lerp_(p.grad, 1 - self.momentum)
+            ahead = torch.lerp(p.grad, buffer, self.momentum)
+            p.mul_(1 - rate * self.decay)
+            parts = 3 if p.shape[0] == 3 * p.shape[1] else 1
+            for weight, update in zip(p.data.chunk(parts), ahead.chunk(parts), strict=True):
+                if weight.shape[0] > weight.shape[1]:
+                    weight, update = weight.mT, update.mT
+                groups[tuple(weight.shape)].append((weight, update))  # type: ignore[index]
+        for (_, large), members in groups.items():
+            found = orthogonalise(torch.stack([update for _, update in members]))
+            for (weight, _), update in zip(members, found, strict=True):
+                weight.sub_(update, alpha=rate * 0.2 * large**0.5)

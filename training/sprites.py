@@ -76,9 +76,7 @@ def sampling_weights(sprites: Sprites, group_shares: dict[str, float]) -> np.nda
     weights = np.zeros((len(sprites.labels), len(sprites.classes)))
     for share_name, share in group_shares.items():
         members = [
-            sprites.vendor_names.index(v)
-            for v in GROUPS[share_name]
-            if v not in (TEST_VENDOR, VALIDATION_VENDOR)
+            sprites.vendor_names.index(v) for v in GROUPS[share_name] if v not in (TEST_VENDOR, VALIDATION_VENDOR)
         ]
         for label in range(len(sprites.labels)):
             of_class = [np.flatnonzero((sprites.classes == label) & (sprites.vendors == v)) for v in members]

@@ -22,12 +22,12 @@ import torch.nn.functional as F
 import vocabulary
 from art_table import ICON_NAMES, VALIDATION_VENDOR
 from batches import Batch, SceneSource
-from model import IMAGE_SIZE, build_model, image_features, text_features
-from muon import Muon
+from model import EMBED_DIM, IMAGE_SIZE, VISION_CFG, build_model, image_features, start_patches_whitened, text_features
 from library import captions
+from muon import Muon
 from sprites import build, sampling_weights
 
-GROUP_SHARES = {"emoji": 0.68, "colour": 0.16, "mono": 0.16}
+GROUP_SHARES = {"emoji": 0.8, "colour": 0.1, "mono": 0.1}
 UNKNOWN_WORDS = 0.01
 
 
@@ -50,28 +50,63 @@ def parse_stages(text: str) -> list[Stage]:
     return stages
 
 
-def contrastive_loss(model: torch.nn.Module, batch: Batch, drop: float) -> torch.Tensor:
+def caption_features(model: torch.nn.Module, texts: list[str]) -> torch.Tensor:
+    """Normalised features [N, D] of captions, a few words of them made unknown; short ones don't pay for long ones."""
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    features = []
+    for part in np.array_split(order, 4):
+        rows, ends = vocabulary.encode([texts[i] for i in part])
+        unknown = (torch.rand(rows.shape) < UNKNOWN_WORDS) & (torch.arange(rows.shape[1]) < ends[:, None])
+        unknown[:, 0] = False
+        features.append(text_features(model, rows.masked_fill(unknown, len(vocabulary.known_ids())), ends))
+    back = torch.empty(len(texts), dtype=torch.long)
+    back[torch.tensor(order)] = torch.arange(len(texts))
+    return torch.cat(features)[back]
+
+
+def spread_names(model: torch.nn.Module, steps: int = 200) -> None:
+    """Teach the text tower, before anything else, that class names differ: to map them to orthogonal features.
+
+    Where both towers start at random, the text tower collapses long before the image tower says anything.
+    """
+    forms = [f for n in ICON_NAMES for f in (n, f"a {n}", captions.plural(n), captions.SYNONYMS.get(n, n))]
+    codes = torch.linalg.qr(torch.randn(EMBED_DIM, EMBED_DIM)).Q[: len(ICON_NAMES)].repeat_interleave(4, 0)
+    rows, ends = vocabulary.encode(forms)
+    optimiser = torch.optim.AdamW([p for n, p in model.named_parameters() if "visual" not in n], lr=1e-3)
+    for _ in range(steps):
+        loss = 1 - (text_features(model, rows, ends) * codes).sum(1).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    print(f"names spread: cosine to their codes {1 - loss.item():.3f}", flush=True)
+
+
+def names_loss(model: torch.nn.Module, images: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    """Cross entropy of the bare class names for image features [B, D], even over the classes present [B, C]."""
+    names = text_features(model, *vocabulary.encode(list(ICON_NAMES)))
+    by_name = model.logit_scale.exp().clamp(max=100) * images @ names.T
+    return even_cross_entropy(by_name, present)
+
+
+def even_cross_entropy(logits: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    """Cross entropy [B, C] -> scalar; the target is even over the classes present."""
+    return -(logits.log_softmax(1) * present).sum(1).div(present.sum(1)).mean()
+
+
+def contrastive_loss(model: torch.nn.Module, batch: Batch, images: torch.Tensor) -> torch.Tensor:
     """InfoNCE over two captions a scene; pairs that happen to be true are no negatives.
 
     Every scene also has a caption with one noun swapped among its negatives, and all bare class names as
     candidates.
     """
     n = len(batch.images)
-    texts = batch.texts + batch.wrong_texts
-    rows, ends = vocabulary.encode(texts)
-    unknown = (torch.rand(rows.shape) < UNKNOWN_WORDS) & (torch.arange(rows.shape[1]) < ends[:, None])
-    unknown[:, 0] = False
-    rows = rows.masked_fill(unknown, len(vocabulary.known_ids()))
-    images = image_features(model, batch.images, drop)
     scale = model.logit_scale.exp().clamp(max=100)
-    logits = scale * images @ text_features(model, rows, ends).T
+    logits = scale * images @ caption_features(model, batch.texts + batch.wrong_texts).T
     named = torch.cat([batch.named, batch.wrong_named])
     true = ~(named[None] & ~batch.present[:, None]).any(-1)
     # A wrong caption without a noun is just a copy: no negative for anybody.
     true |= ~named.any(-1)[None] & (torch.arange(3 * n) >= 2 * n)[None]
-    names, ends = vocabulary.encode(list(ICON_NAMES))
-    by_name = (scale * images @ text_features(model, names, ends).T).log_softmax(1)
-    loss = -2 * (by_name * batch.present).sum(1).div(batch.present.sum(1)).mean()
+    loss = 2 * names_loss(model, images, batch.present)
     own = torch.eye(n, dtype=torch.bool)
     for k in range(2):
         part = slice(k * n, (k + 1) * n)
@@ -87,7 +122,7 @@ def top1(model: torch.nn.Module, images: torch.Tensor, classes: torch.Tensor, la
          template: str) -> float:  # fmt: skip
     """Share of single-object scenes whose class the template puts first."""
     rows, ends = vocabulary.encode([captions.fill(template, label) for label in labels])
-    scores = image_features(model, images) @ text_features(model, rows, ends).T
+    scores = image_features(model, images)[0] @ text_features(model, rows, ends).T
     return (scores.argmax(1) == classes).float().mean().item()
 
 
@@ -98,51 +133,63 @@ class Trainer:
         self.model = build_model(len(vocabulary.known_ids()) + 1)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         inner = [p for n, p in self.model.named_parameters() if p.ndim == 2 and "resblocks" in n]
-        chosen = {id(p) for p in inner}
-        plain = [p for p in self.parameters if p.ndim < 2]
-        heavy = [p for p in self.parameters if p.ndim >= 2 and id(p) not in chosen]
         self.muon = Muon(inner, decay=0.05)
+        plain = [p for p in self.parameters if p.ndim < 2]
+        heavy = [p for p in self.parameters if p.ndim >= 2]
         self.optimiser = torch.optim.AdamW(
             [{"params": heavy, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}],
             lr=args.lr, betas=(0.9, 0.98), fused=True,
         )  # fmt: skip
-        self.average = [p.detach().clone() for p in self.parameters]
+        self.text_parameters = [p for n, p in self.model.named_parameters() if "visual" not in n]
+        self.average: list[torch.Tensor] = []
         self.samples, self.step = 0, 0
         self.decay: tuple[int, int] | None = (args.decay_at, args.decay_samples) if args.decay_at else None
+        # Deep supervision of the patch tokens: a plain classifier that training throws away.
+        self.probe = torch.nn.Linear(VISION_CFG["width"], len(ICON_NAMES))
+        self.probe_optimiser = torch.optim.AdamW(self.probe.parameters(), lr=2e-3)
         self.stages = parse_stages(args.stages)
         if (self.out / "checkpoint.pt").exists():
             self.load()
-        torch.manual_seed(args.seed + 1000 * rank + self.samples)
+            if (self.out / "probe.pt").exists():
+                self.probe.load_state_dict(torch.load(self.out / "probe.pt"))
         sprites = build()
         weights = sampling_weights(sprites, GROUP_SHARES)
+        if not self.samples:
+            spread_names(self.model)
+            start_patches_whitened(self.model, SceneSource(sprites, weights, args.seed).batch(400, IMAGE_SIZE).images)
+            self.average = [p.detach().clone() for p in self.parameters]
+        torch.manual_seed(args.seed + 1000 * rank + self.samples)
         self.source = SceneSource(sprites, weights, args.seed + 7919 * (rank + 1) + self.samples)
         if rank == 0:
             one_vendor = np.zeros_like(weights)
             ids = np.flatnonzero(sprites.vendors == sprites.vendor_names.index(VALIDATION_VENDOR))
             one_vendor[sprites.classes[ids], ids] = 1
             one_vendor /= one_vendor.sum(1, keepdims=True).clip(1)
-            batch = SceneSource(sprites, one_vendor, 1, augment=False).batch(500, IMAGE_SIZE, (1.0, 0.0, 0.0))
+            batch = SceneSource(sprites, one_vendor, 1, augment=False).batch(304, IMAGE_SIZE, (1.0, 0.0, 0.0))
             self.validation = (batch.images, batch.present.int().argmax(1), sprites.labels)
 
     def load(self) -> None:
         state = torch.load(self.out / "checkpoint.pt", weights_only=False)
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.average, self.muon.buffers = state["average"], state["momentum"]
+        self.average = state["average"]
+        self.muon.buffers = state.get("momentum", self.muon.buffers)
         self.samples, self.step, self.decay = state["samples"], state["step"], state["decay"]
 
     def save(self) -> None:
         names = [n for n, p in self.model.named_parameters() if p.requires_grad]
-        state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average,
-                 "momentum": self.muon.buffers, "samples": self.samples, "step": self.step, "decay": self.decay}  # fmt: skip
+        state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average, "momentum": self.muon.buffers,
+                 "samples": self.samples, "step": self.step, "decay": self.decay}  # fmt: skip
+        torch.save(self.probe.state_dict(), self.out / "probe.pt")
         torch.save(state, self.out / "next.pt")
         (self.out / "next.pt").rename(self.out / "checkpoint.pt")
         facts = {"samples": self.samples, "decay": self.decay, "seed": self.args.seed, "ranks": self.args.ranks,
-                 "batch": self.args.batch, "lr": self.args.lr, "muon": self.args.muon, "stages": self.args.stages}  # fmt: skip
+                 "batch": self.args.batch, "lr": self.args.lr,
+            "muon": self.args.muon, "stages": self.args.stages}  # fmt: skip
         torch.save({"weights": dict(zip(names, self.average, strict=True)), "facts": facts}, self.out / "average.pt")
 
     def stage(self) -> Stage:
-        if self.decay and self.samples >= self.decay[0] + 0.7 * self.decay[1]:
+        if self.decay and self.samples >= self.decay[0] + 0.85 * self.decay[1]:
             return Stage(IMAGE_SIZE, 0.0, 0)
         if self.decay:
             return Stage(IMAGE_SIZE, 0.5, 0)
@@ -154,7 +201,7 @@ class Trainer:
         return self.stages[-1]
 
     def rate(self) -> float:
-        warm = min(1.0, (self.step + 1) / 150)
+        warm = min(1.0, (self.step + 1) / self.args.warm_up)
         left = 1.0
         if self.decay:
             left = 1 - (self.samples - self.decay[0]) / self.decay[1]
@@ -178,8 +225,20 @@ class Trainer:
             self.source.refill(0.02)
         counts = (0.4, 0.45, 0.15) if stage.side == IMAGE_SIZE else (0.75, 0.25, 0.0)
         batch = self.source.batch(self.args.batch, stage.side, counts)
-        loss = contrastive_loss(self.model, batch, stage.drop)
-        loss.backward()
+        features, read = image_features(self.model, batch.images, stage.drop, self.probe)
+        if self.samples < self.args.names_only:
+            loss = names_loss(self.model, features, batch.present)
+        else:
+            loss = contrastive_loss(self.model, batch, features)
+        assert read is not None
+        depth = even_cross_entropy(read, batch.present)
+        (loss + (0.0 if self.decay else 0.5) * depth).backward()
+        self.probe_loss = depth.item()
+        self.probe_optimiser.step()
+        self.probe_optimiser.zero_grad()
+        if self.samples < self.args.names_only:
+            for parameter in self.text_parameters:
+                parameter.grad = torch.zeros_like(parameter)
         flat = torch.cat([p.grad.flatten() for p in self.parameters])
         dist.all_reduce(flat)
         flat /= self.args.ranks
@@ -188,8 +247,13 @@ class Trainer:
             parameter.grad = grad.view_as(parameter)
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
+        if self.samples < self.args.names_only:
+            for parameter in self.text_parameters:
+                parameter.grad = None
+        self.muon.step(self.rate() * self.args.muon)
+        for parameter in self.muon.parameters:
+            parameter.grad = None
         self.optimiser.step()
-        self.muon.step(self.rate() * self.args.muon, self.rank, self.args.ranks)
         self.optimiser.zero_grad()
         self.step += 1
         self.samples += self.args.batch * self.args.ranks
@@ -206,7 +270,7 @@ class Trainer:
         scores = {t: round(top1(self.model, images, classes, labels, t), 3) for t in captions.TEMPLATES[::3]}
         for parameter, own in zip(self.parameters, held, strict=True):
             parameter.data.copy_(own)
-        line = {"samples": self.samples, "loss": round(loss, 3), "lr": self.rate(), "stage": self.stage().side,
+        line = {"samples": self.samples, "loss": round(loss, 3), "probe": round(self.probe_loss, 3), "lr": self.rate(), "stage": self.stage().side,
                 "per_second": round(since / seconds), "scale": round(self.model.logit_scale.exp().item(), 1),
                 "clock": time.strftime("%H:%M:%S"), "top1": scores}  # fmt: skip
         print(json.dumps(line), flush=True)
@@ -227,7 +291,6 @@ class Trainer:
 
 def worker(rank: int, args: argparse.Namespace) -> None:
     torch.set_num_threads(1)
-    os.setsid()  # Linux shares cores among sessions first: a rank is as much worth as any other program
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(args.port))
     dist.init_process_group("gloo", rank=rank, world_size=args.ranks)
     Trainer(args, rank).run()
@@ -238,15 +301,17 @@ def worker(rank: int, args: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", required=True, help="folder for checkpoints and the `decay` signal file")
-    parser.add_argument("--ranks", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=64, help="scenes a rank and step")
+    parser.add_argument("--ranks", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=32, help="scenes a rank and step")
     parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--muon", type=float, default=3.0, help="learning rate of the blocks' matrices, times --lr")
+    parser.add_argument("--warm-up", type=int, default=400, help="steps")
+    parser.add_argument("--names-only", type=int, default=60_000, help="scenes before captions and the text tower join")
+    parser.add_argument("--muon", type=float, default=4.0, help="learning rate of the blocks' matrices, times --lr")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--stages", default="48/0:160000,96/0.5:1")
     parser.add_argument("--decay-at", type=int, default=0, help="samples at which to cool down (default: on signal)")
     parser.add_argument("--decay-samples", type=int, default=250_000)
-    parser.add_argument("--report-every", type=float, default=120, help="seconds between reports and checkpoints")
+    parser.add_argument("--report-every", type=float, default=150, help="seconds between reports and checkpoints")
     parser.add_argument("--port", type=int, default=29511)
     args = parser.parse_args()
     Path(args.out).mkdir(parents=True, exist_ok=True)

@@ -73,7 +73,9 @@ def main() -> None:
     settings = TrainingSettings(
         epochs=options.epochs, learning_rate=options.learning_rate, attention_mass=options.attention_mass
     )
-    projection = train_projection(clip, pairs, settings, lambda epoch, loss: print(f"epoch {epoch}: loss {loss:.4f}"))
+    projection = train_projection(
+        clip, pairs, settings, lambda history: print("epoch {} of {}: loss {:.4f}, {:.1%}".format(*history[-1]))
+    )
     print(eclip.save_projection(projection, options.out))
     print(report(clip, projection, scenes=100))
 
