@@ -55,7 +55,8 @@ def test_a_connected_load_image_is_shown_before_any_run(boxes: BoxPage, picture)
     assert "wide.png" in shown(boxes)
     picture(boxes, "11-background")
     boxes.graph(
-        "(() => { const w = app.canvas.graph.getNodeById(2).widgets[0]; w.value = 'tall.png'; w.callback?.('tall.png') })()"
+        "(() => { const w = app.canvas.graph.getNodeById(2).widgets[0];"
+        " w.value = 'tall.png'; w.callback?.('tall.png') })()"
     )
     boxes.root.hover()
     wait_for_aspect(boxes, 0.5)

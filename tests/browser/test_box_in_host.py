@@ -131,7 +131,7 @@ def test_python_receives_what_was_drawn(old: OldPage) -> None:
     old.draw((0.1, 0.2), (0.6, 0.8), "a red car")
     old.page.evaluate("async () => { await window.app.queuePrompt(0) }")
     old.page.wait_for_function("() => !!document.querySelector('.cxb-image')?.src.includes('/view')", timeout=60_000)
-    with urllib.request.urlopen(f"{old.server.address}/history") as answer:  # type: ignore[attr-defined]
+    with urllib.request.urlopen(f"http://{old.server.address}/history") as answer:  # type: ignore[attr-defined]
         (run,) = json.load(answer).values()
     assert run["prompt"][2]["1"]["inputs"]["boxes"] == old.saved()
     assert run["outputs"]["1"]["box_editor_size"] == [256, 128]

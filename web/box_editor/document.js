@@ -23,8 +23,8 @@ const COLOR = /^#[0-9a-f]{6}$/i;
 /** A saved state that can't be read; the message is for the user. */
 export class UnreadableState extends Error {}
 
-/** @param {number} value */
-const rounded = (value) => Math.round(value * 1e6) / 1e6;
+/** Ten digits: whole pixels of the largest picture stay whole. @param {number} value */
+const rounded = (value) => Math.round(value * 1e10) / 1e10;
 
 /**
  * @param {unknown} saved text as saved; nothing at all is an empty editor
