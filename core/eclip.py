@@ -35,7 +35,7 @@ class EclipProjection:
         weight, bias: ``[D, width]`` and ``[D]``, fp32 on the CPU.
         fingerprint, clip_name: the CLIP that it belongs to.
         settings: how it was trained, as JSON-able values.
-        history: mean loss of every epoch.
+        history: (epoch, epochs, mean loss, accuracy within the batch) of every epoch.
     """
 
     weight: torch.Tensor
@@ -43,7 +43,7 @@ class EclipProjection:
     fingerprint: str
     clip_name: str
     settings: dict[str, Any]
-    history: tuple[float, ...] = ()
+    history: tuple[tuple[int, int, float, float], ...] = ()
 
     def __repr__(self) -> str:
         digest = hashlib.blake2b(self.weight.numpy().tobytes() + self.bias.numpy().tobytes(), digest_size=8)
@@ -128,11 +128,11 @@ def load_projection(path: str | os.PathLike[str], clip: ExplainableCLIP | None =
             metadata["fingerprint"],
             metadata["clip_name"],
             json.loads(metadata["settings"]),
-            tuple(json.loads(metadata["history"])),
+            tuple(tuple(row) for row in json.loads(metadata["history"])),
         )
     except InputError:
         raise
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} can't be read as an ECLIP projection ({error}); train it anew") from error
     if clip is not None:
         projection.require_clip(clip)

@@ -14,6 +14,7 @@ sum; W' starts as the tower's own projection; the texts' side has no projection 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
@@ -63,12 +64,16 @@ class TrainingSettings:
             raise InputError(f"attention_mass is {self.attention_mass}; choose a value above 0 and up to 1")
 
 
+Epoch = tuple[int, int, float, float]
+"""Number from 1, epochs in total, mean loss, share of images whose own caption wins within the batch."""
+
+
 @dataclass(frozen=True)
 class FrozenPairs:
     """What the frozen towers say of n image-caption pairs: all that training needs.
 
     Attributes:
-        hidden: head input of every patch ``[n, rows * columns, width]``, fp16 on the CPU.
+        hidden: head input of every patch ``[n, rows * columns, width]``, on the CPU, fp16 where that can hold it.
         attention: how the image feature attends to the patches ``[n, rows * columns]``, fp32.
         texts: L2-normalised caption features ``[n, D]``, fp32.
         captions: n strings; equal ones are no negatives of each other.
@@ -120,7 +125,7 @@ def encode_pairs(
         waiting = [next(source) for _ in chunk]
         pixels = torch.stack(waiting).to(clip.device)
         tower = run_tower(clip, pixels)
-        hidden.append(head_input(clip, patch_tokens(clip, tower.tokens)).half().cpu())
+        hidden.append(_compact(head_input(clip, patch_tokens(clip, tower.tokens))).cpu())
         text = _encode_captions(clip, chunk)
         attention.append(RawAttention().patch_maps(clip, pixels, text[:1], MapOptions()).maps[0].flatten(1).cpu())
         texts.append(text.cpu())
@@ -132,12 +137,12 @@ def train_projection(
     clip: ExplainableCLIP,
     pairs: FrozenPairs,
     settings: TrainingSettings,
-    report: Callable[[int, float], None] = lambda epoch, loss: None,
+    report: Callable[[list[Epoch]], None] = lambda history: None,
 ) -> EclipProjection:
     """Train the projection.
 
     Args:
-        report: called after each epoch with its number (from 1) and mean loss; may raise to stop.
+        report: called after each epoch with all epochs so far; may raise to stop.
 
     Returns:
         The projection after the last epoch. The same pairs, settings and seed give the same one.
@@ -147,7 +152,7 @@ def train_projection(
     count, batch = len(pairs.captions), min(settings.batch_size, len(pairs.captions))
     masks = free_mask(pairs.attention, settings.attention_mass)
     same = _same_captions(pairs.captions)
-    history = []
+    history: list[Epoch] = []
     with torch.inference_mode(False), torch.enable_grad():
         weight, bias = (p.to(clip.device).requires_grad_() for p in initial_projection(clip, width))
         optimizer = torch.optim.AdamW([weight, bias], lr=settings.learning_rate, weight_decay=0.0)
@@ -155,7 +160,7 @@ def train_projection(
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(steps, 1))
         shuffle = torch.Generator().manual_seed(settings.seed)
         for epoch in range(settings.epochs):
-            total = 0.0
+            loss_sum, hits = 0.0, 0
             order = torch.randperm(count, generator=shuffle)[: count // batch * batch]
             for index in order.split(batch):
                 hidden = pairs.hidden[index].to(clip.device, torch.float32)
@@ -166,9 +171,14 @@ def train_projection(
                 loss.backward()
                 optimizer.step()
                 schedule.step()
-                total += float(loss.detach()) * len(index)
-            history.append(total / len(order))
-            report(epoch + 1, history[-1])
+                loss_sum += float(loss.detach()) * len(index)
+                hits += int((cosines.argmax(dim=1) == torch.arange(len(index), device=cosines.device)).sum())
+            history.append((epoch + 1, settings.epochs, loss_sum / len(order), hits / len(order)))
+            if not math.isfinite(loss_sum):
+                raise InputError(
+                    f"learning_rate {settings.learning_rate} is too high here: the loss grew beyond bounds"
+                )
+            report(history)
     return EclipProjection(
         weight.detach().float().cpu(),
         bias.detach().float().cpu(),
@@ -189,6 +199,11 @@ def contrastive_loss(logits: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
     logits = logits.masked_fill(same & ~own, float("-inf"))
     target = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+
+
+def _compact(hidden: torch.Tensor) -> torch.Tensor:
+    """In fp16 where that can hold the values."""
+    return hidden.half() if hidden.abs().max() < torch.finfo(torch.float16).max else hidden.float()
 
 
 def _same_captions(captions: tuple[str, ...]) -> torch.Tensor:

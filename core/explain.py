@@ -104,7 +104,7 @@ def explain(
     prompts, images = check_prompts(prompts), check_images(images)
     options = options or MapOptions()
     chosen = find_method(method)
-    chosen.require_family(clip)
+    chosen.require(clip, options)
     views = choose_views(tuple(images.shape[-2:]), clip.image_size, fit)  # type: ignore[arg-type]
     steps, done = len(views) * -(-len(images) // _IMAGES_PER_PASS), 0
     report = report or (lambda done, total: None)

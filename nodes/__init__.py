@@ -6,6 +6,7 @@ from . import host
 from .box_spatial_constraint import BoxSpatialConstraint
 from .class_prompts import CLASS_PROMPTS_EXTENSIONS, CLASS_PROMPTS_FOLDER
 from .clip_relevancy_map import CLIPRelevancyMap
+from .compare_methods import CompareMethods
 from .demo_scene import DemoScene
 from .explainability_guidance import ExplainabilityGuidance
 from .find_neglected_words import FindNeglectedWords
@@ -13,11 +14,13 @@ from .guidance_report import GuidanceReport
 from .learn_class_prompts import LearnClassPrompts
 from .load_class_prompts import LoadClassPrompts
 from .load_explainable_clip import LoadExplainableCLIP
+from .map_metrics import MapMetrics
 from .optimize_latent import OptimizeLatent
 from .pick_best_explained import PickBestExplained
 from .pick_spatial_constraint import PickSpatialConstraint
 from .prompt_ensemble_classifier import PromptEnsembleClassifier
 from .route_images_by_class import RouteImagesByClass
+from .train_eclip_projection import TrainECLIPProjection
 
 host.register_model_folder()
 host.register_model_folder(CLASS_PROMPTS_FOLDER, CLASS_PROMPTS_EXTENSIONS)
@@ -25,6 +28,9 @@ host.register_model_folder(CLASS_PROMPTS_FOLDER, CLASS_PROMPTS_EXTENSIONS)
 NODE_CLASSES: tuple[type, ...] = (
     LoadExplainableCLIP,
     CLIPRelevancyMap,
+    CompareMethods,
+    MapMetrics,
+    TrainECLIPProjection,
     BoxSpatialConstraint,
     PickSpatialConstraint,
     ExplainabilityGuidance,

@@ -72,6 +72,10 @@ class MapMethod(ABC):
             f"methods that do: {', '.join(able)}"
         )
 
+    def require(self, clip: ExplainableCLIP, options: MapOptions) -> None:
+        """Raise an :class:`InputError` where the method can't explain this CLIP with these options."""
+        self.require_family(clip)
+
     @abstractmethod
     def patch_maps(
         self,

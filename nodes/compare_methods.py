@@ -1,0 +1,161 @@
+"""Compare Methods."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .. import core
+from . import host
+from .category import CATEGORY
+from .eclip_projection import ECLIP_PROJECTION, projection_for
+from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
+from .tensors import image_to_core
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..core.eclip import EclipProjection
+
+
+class CompareMethods:
+    """Shows what every map method makes of the same images and prompts."""
+
+    NODE_ID = "CompareMethods"
+    DISPLAY_NAME = "Compare Methods"
+    DESCRIPTION = (
+        "Runs several map methods on the same images and prompts and draws a labelled grid, one row a method, to see "
+        "at a glance which of them to trust with this CLIP."
+    )
+    SEARCH_ALIASES: ClassVar = ["benchmark maps", "compare heatmaps", "grad-cam", "legrad", "clip surgery", "rollout"]
+    CATEGORY = CATEGORY
+    FUNCTION = "compare"
+    RETURN_TYPES = ("IMAGE", "MASK", "STRING")
+    RETURN_NAMES = ("grid", "heatmaps", "report")
+    OUTPUT_TOOLTIPS = (
+        "One grid for each image: methods down, prompts across, with each method's time.",
+        "Heat in 0..1: all maps of the first method (all images for the first prompt, then for the second...), then "
+        "of the second method, and so on.",
+        "JSON: the methods that ran and their times, those left out and why, similarity of every prompt and image.",
+    )
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        methods = core.methods.METHODS
+        return {
+            "required": {
+                "clip": (EXPLAINABLE_CLIP, {"tooltip": "From Load Explainable CLIP."}),
+                "image": ("IMAGE", {"tooltip": "One image or a batch, any size."}),
+                "text": (
+                    "STRING",
+                    {
+                        "multiline": True,
+                        "default": "a photo of a cat\na photo of a dog",
+                        "tooltip": "What to look for: one prompt a line.",
+                    },
+                ),
+                "methods": (
+                    "STRING",
+                    {
+                        "multiline": True,
+                        "default": "\n".join(methods),
+                        "tooltip": "Which methods, one a line or separated by commas; empty: all. "
+                        + " ".join(f"{method.name}: {method.source}; {method.cost}." for method in methods.values()),
+                    },
+                ),
+                "last_blocks": (
+                    "INT",
+                    {
+                        "default": 0,
+                        "min": 0,
+                        "max": 64,
+                        "tooltip": "Let methods that read several blocks read the last n; 0: each method's own choice.",
+                    },
+                ),
+                "fit": (
+                    ["stretch", "crop", "tile"],
+                    {
+                        "default": "stretch",
+                        "tooltip": "How an image that is not square meets CLIP: stretched whole, its centre only, or "
+                        "in overlapping tiles that are blended (finer, slower).",
+                    },
+                ),
+                "colormap": (
+                    list(core.drawing.colormap.COLORMAPS),
+                    {"default": "turbo", "tooltip": "Colours of the heat, from cold to hot."},
+                ),
+                "opacity": (
+                    "FLOAT",
+                    {
+                        "default": 0.55,
+                        "min": 0.0,
+                        "max": 1.0,
+                        "step": 0.05,
+                        "tooltip": "How much the colours cover the image: 0 shows the image alone.",
+                    },
+                ),
+            },
+            "optional": {
+                "eclip_projection": (
+                    ECLIP_PROJECTION,
+                    {
+                        "tooltip": "For method 'eclip', from Train ECLIP Projection. Not connected: the newest one in "
+                        "models/clip_explainability that was trained for this CLIP."
+                    },
+                ),
+            },
+        }
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, text: str | None = None, methods: str | None = None) -> bool | str:
+        if text is not None and not text.strip():
+            return "text is empty; write at least one prompt (one a line)"
+        try:
+            core.method_comparison.parse_methods(methods or "")
+        except core.errors.InputError as error:
+            return str(error)
+        return True
+
+    def compare(
+        self,
+        clip: HostedClip,
+        image: torch.Tensor,
+        text: str,
+        methods: str,
+        last_blocks: int,
+        fit: str,
+        colormap: str,
+        opacity: float,
+        eclip_projection: EclipProjection | None = None,
+    ) -> dict[str, Any]:
+        import torch
+
+        names = core.method_comparison.parse_methods(methods)
+        prompts = core.explain.check_prompts([line for line in text.splitlines() if line.strip()])
+        images = core.explain.check_images(image_to_core(image))
+        height, width = images.shape[-2:]
+        wanted = 32 * len(names) * len(prompts) * len(images) * height * width
+        host.require_memory(wanted, "methods, text and image: keeping and drawing this many maps")
+        projection = projection_for(clip.clip, eclip_projection)
+        options = core.methods.MapOptions(blocks=last_blocks or None, projection=projection)
+        with host.progress(len(names)) as report:
+            found = core.method_comparison.compare(clip.ready(), images, prompts, names, options, fit, report)
+        pictures = images.movedim(1, -1).cpu()
+        grid = torch.stack(
+            [
+                core.method_comparison.comparison_grid(
+                    picture, found.heat[:, :, index], found, prompts, colormap, opacity
+                )
+                for index, picture in enumerate(pictures)
+            ]
+        )
+        seconds = dict(zip(found.methods, (round(value, 4) for value in found.seconds), strict=True))
+        summary = {
+            "clip": clip.clip.name,
+            "seconds": seconds,
+            "left_out": found.left_out,
+            "prompts": prompts,
+            "scores": [[round(value, 5) for value in row] for row in found.scores.tolist()],
+        }
+        result = (grid, found.heat.flatten(0, 2), json.dumps(summary, ensure_ascii=False))
+        return {"ui": host.preview_images(grid), "result": result}

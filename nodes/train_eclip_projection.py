@@ -1,0 +1,201 @@
+"""Train ECLIP Projection."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .. import core
+from . import host
+from .category import CATEGORY
+from .eclip_projection import ECLIP_FOLDER, ECLIP_PROJECTION
+from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
+from .tensors import image_to_core
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..core.clip import ExplainableCLIP
+    from ..core.eclip import EclipProjection
+    from ..core.eclip_training import Epoch, FrozenPairs, TrainingSettings
+
+
+class TrainECLIPProjection:
+    """Trains the projection that map method "eclip" needs, from images with captions alone."""
+
+    NODE_ID = "TrainECLIPProjection"
+    DISPLAY_NAME = "Train ECLIP Projection"
+    DESCRIPTION = (
+        "Trains the projection that the map method 'eclip' needs: the image tower stays frozen and its last layer is "
+        "relearned so that patches agree with the text, from images with captions, without masks or boxes."
+    )
+    SEARCH_ALIASES: ClassVar = ["eclip", "masked max pooling", "train projection", "explainable clip training"]
+    CATEGORY = CATEGORY
+    FUNCTION = "train"
+    OUTPUT_NODE = True
+    RETURN_TYPES = (ECLIP_PROJECTION, "IMAGE", "STRING")
+    RETURN_NAMES = ("eclip_projection", "chart", "report")
+    OUTPUT_TOOLTIPS = (
+        "For method 'eclip' of CLIP Relevancy Map and Compare Methods, with the same CLIP.",
+        "Loss, and how often an image's own caption wins within its batch, epoch by epoch.",
+        "JSON: settings, number of pairs, loss and accuracy of every epoch, and the file if one was saved.",
+    )
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {
+            "required": {
+                "clip": (EXPLAINABLE_CLIP, {"tooltip": "From Load Explainable CLIP. It is not changed."}),
+                "epochs": ("INT", {"default": 20, "min": 1, "max": 1000, "tooltip": "Passes over the pairs."}),
+                "batch_size": (
+                    "INT",
+                    {
+                        "default": 64,
+                        "min": 2,
+                        "max": 4096,
+                        "tooltip": "Pairs a step. Each image has to tell its own caption from the others of its batch.",
+                    },
+                ),
+                "learning_rate": (
+                    "FLOAT",
+                    {
+                        "default": 0.001,
+                        "min": 0.000001,
+                        "max": 1.0,
+                        "step": 0.0001,
+                        "round": False,
+                        "tooltip": "Of AdamW; falls to 0 along a cosine.",
+                    },
+                ),
+                "attention_mass": (
+                    "FLOAT",
+                    {
+                        "default": 0.6,
+                        "min": 0.01,
+                        "max": 1.0,
+                        "step": 0.05,
+                        "tooltip": "Share of CLIP's own attention that the mask of the pooling keeps. 1 pools over "
+                        "the whole image.",
+                    },
+                ),
+                "seed": (
+                    "INT",
+                    {
+                        "default": 0,
+                        "min": 0,
+                        "max": 0xFFFFFFFFFFFFFFFF,
+                        "tooltip": "Of the order of the pairs: the same seed trains the same projection.",
+                    },
+                ),
+                "save_as": (
+                    "STRING",
+                    {
+                        "default": "eclip",
+                        "tooltip": "File name in models/clip_explainability, where method 'eclip' finds it by itself; "
+                        "empty: not saved.",
+                    },
+                ),
+            },
+            "optional": {
+                "image": ("IMAGE", {"tooltip": "Images as a batch, with 'captions'; or give a folder, or both."}),
+                "captions": (
+                    "STRING",
+                    {
+                        "multiline": True,
+                        "default": "",
+                        "tooltip": "The caption of each image of the batch, one a line.",
+                    },
+                ),
+                "folder": (
+                    "STRING",
+                    {
+                        "default": "",
+                        "tooltip": "A folder of images, each with a text file of the same name beside it; absolute, or "
+                        "inside ComfyUI's input folder.",
+                    },
+                ),
+            },
+        }
+
+    @classmethod
+    def IS_CHANGED(cls, folder: str | None = "", **_: Any) -> str:
+        """A folder's files may change without any widget doing so."""
+        root = host.input_path(folder) if folder else None
+        if root is None or not root.is_dir():
+            return folder or ""
+        files = sorted(path for path in root.rglob("*") if path.is_file())
+        return "\n".join(f"{path} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in files)
+
+    def train(
+        self,
+        clip: HostedClip,
+        epochs: int,
+        batch_size: int,
+        learning_rate: float,
+        attention_mass: float,
+        seed: int,
+        save_as: str,
+        image: torch.Tensor | None = None,
+        captions: str = "",
+        folder: str = "",
+    ) -> dict[str, Any]:
+        settings = core.eclip_training.TrainingSettings(epochs, batch_size, learning_rate, attention_mass, seed)
+        settings.check()
+        file = _file_for(save_as) if save_as.strip() else None
+        pairs = _encode(clip.ready(), image, captions, folder.strip())
+        projection = _train(clip.clip, pairs, settings)
+        if file is not None:
+            core.eclip.save_projection(projection, file)
+        chart = core.drawing.learning_chart.learning_chart(projection.history).unsqueeze(0)
+        report = {
+            "clip": projection.clip_name,
+            "settings": projection.settings,
+            "history": [{"epoch": row[0], "loss": row[2], "accuracy": row[3]} for row in projection.history],
+            "file": None if file is None else file.name,
+        }
+        return {"ui": host.preview_images(chart), "result": (projection, chart, json.dumps(report))}
+
+
+def _encode(clip: ExplainableCLIP, image: torch.Tensor | None, captions: str, folder: str) -> FrozenPairs:
+    """Both frozen towers, once over all pairs of batch and folder."""
+    sources, texts = [], []
+    size = clip.image_size
+    if image is not None:
+        images = core.explain.check_images(image_to_core(image))
+        texts += core.image_captions.split_captions(captions, len(images))
+        sources.append(core.image_captions.batch_for_tower(images, size))
+    if folder:
+        found = core.image_captions.list_captioned_images(host.input_path(folder))
+        texts += found.captions
+        sources.append(core.image_captions.files_for_tower(found.paths, size))
+    if not sources:
+        raise core.errors.InputError("image and folder are both empty; connect images with captions or name a folder")
+    rows, columns = clip.vision.grid
+    host.require_memory(len(texts) * rows * columns * 2 * 2048, "image and folder: keeping this many encoded images")
+    with host.progress(len(texts)) as report:
+        return core.eclip_training.encode_pairs(
+            clip, itertools.chain(*sources), texts, lambda done: report(done, len(texts))
+        )
+
+
+def _train(clip: ExplainableCLIP, pairs: FrozenPairs, settings: TrainingSettings) -> EclipProjection:
+    draw = core.drawing.learning_chart.draw_learning
+    with host.progress(settings.epochs) as report:
+
+        def after_epoch(history: list[Epoch]) -> None:
+            report(len(history), settings.epochs, lambda: draw(history))
+
+        return core.eclip_training.train_projection(clip, pairs, settings, after_epoch)
+
+
+def _file_for(name: str) -> Path:
+    """Full path for a file name that a user gave."""
+    stem = name.strip().removesuffix(".safetensors")
+    if not re.fullmatch(r"[\w .()+-]*\w[\w .()+-]*", stem) or stem.startswith("."):
+        raise core.errors.InputError(
+            f"save_as is {name!r}; give a plain file name of letters, digits, spaces and . - + ( ), without a folder"
+        )
+    return Path(host.model_folder(ECLIP_FOLDER)) / f"{stem}.safetensors"

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from clip_explainability.core.eclip import load_projection
+from clip_explainability.core.errors import InputError
+from clip_explainability.nodes import host
+from clip_explainability.nodes.compare_methods import CompareMethods
+from clip_explainability.nodes.hosted_clip import HostedClip
+from clip_explainability.nodes.train_eclip_projection import TrainECLIPProjection
+from PIL import Image
+from tiny_clips import tiny_clip
+
+DEFAULTS = {
+    "epochs": 2,
+    "batch_size": 2,
+    "learning_rate": 0.001,
+    "attention_mass": 0.6,
+    "seed": 0,
+    "save_as": "",
+    "captions": "a dog\na snail\na green car",
+}
+IMAGES = torch.rand(3, 50, 70, 3, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def clip() -> HostedClip:
+    return HostedClip(tiny_clip("vit-cls"))
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for the host's model folder."""
+    folder = tmp_path / "models"
+    monkeypatch.setattr(host, "model_folder", lambda name="": str(folder))
+    monkeypatch.setattr(host, "model_file_path", lambda name, _="": str(folder / name))
+    monkeypatch.setattr(host, "model_files", lambda _="": [path.name for path in folder.glob("*")])
+    return folder
+
+
+def train(clip: HostedClip, image: torch.Tensor | None = IMAGES, **changes):
+    with torch.inference_mode():
+        return TrainECLIPProjection().train(clip=clip, image=image, **{**DEFAULTS, **changes})["result"]
+
+
+def test_projection_chart_and_report_come_out(clip: HostedClip) -> None:
+    projection, chart, report = train(clip)
+    assert projection.weight.shape == (48, 96)
+    assert chart.shape == (1, 240, 480, 3)
+    data = json.loads(report)
+    assert [row["epoch"] for row in data["history"]] == [1, 2]
+    assert data["settings"]["pairs"] == 3
+    assert data["file"] is None
+
+
+def test_a_saved_projection_is_found_by_the_method(clip: HostedClip, models: Path) -> None:
+    saved = train(clip, save_as="mine")[0]
+    assert torch.equal(load_projection(models / "mine.safetensors", clip.clip).weight, saved.weight)
+    compared = CompareMethods().compare(
+        clip=clip, image=IMAGES[:1], text="a dog", methods="eclip", last_blocks=0, fit="stretch", colormap="turbo",
+        opacity=0.5,
+    )["result"]  # fmt: skip
+    assert list(json.loads(compared[2])["seconds"]) == ["eclip"]
+
+
+def test_a_folder_with_captions_beside_the_images(clip: HostedClip, tmp_path: Path) -> None:
+    for index, caption in enumerate(["a dog", "a cat"]):
+        Image.new("RGB", (40 + index, 30), (index * 200, 0, 90)).save(tmp_path / f"{index}.png")
+        (tmp_path / f"{index}.txt").write_text(caption)
+    alone = train(clip, None, folder=str(tmp_path))
+    assert json.loads(alone[2])["settings"]["pairs"] == 2
+    both = train(clip, folder=str(tmp_path))
+    assert json.loads(both[2])["settings"]["pairs"] == 5
+    before = TrainECLIPProjection.IS_CHANGED(folder=str(tmp_path))
+    (tmp_path / "1.txt").write_text("something else")
+    assert TrainECLIPProjection.IS_CHANGED(folder=str(tmp_path)) != before
+
+
+def test_cancel_writes_nothing(clip: HostedClip, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cancelled(Exception):
+        """Stands in for the host's exception."""
+
+    from contextlib import contextmanager
+
+    @contextmanager
+    def cancelled_at_the_second_epoch(total: int = 1):
+        def report(done: int, total: int | None = None, draw=None) -> None:
+            if draw is not None and done == 2:
+                draw()
+                raise Cancelled
+
+        yield report
+
+    monkeypatch.setattr(host, "progress", cancelled_at_the_second_epoch)
+    with pytest.raises(Cancelled):
+        train(clip, save_as="mine", epochs=5)
+    assert not models.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image": None}, "both empty"),
+        ({"captions": "only one"}, "1 lines for 3 images"),
+        ({"save_as": "../evil"}, "plain file name"),
+        ({"batch_size": 1}, "batch_size"),
+    ],
+)
+def test_mistakes_are_named_before_the_work(clip: HostedClip, models: Path, changes: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        train(clip, **changes)
