@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,8 +136,7 @@ def _read_box(raw: object, place: int) -> DrawnBox:
     weight = _number(raw, "weight", named) if "weight" in raw else 1.0
     if not 0 <= weight <= HIGHEST_WEIGHT:
         raise InputError(f"boxes: the weight of {named} is {weight}. It should be from 0 to {HIGHEST_WEIGHT:g}.")
-    color = raw.get("color")
-    return DrawnBox(label, box, weight, color if _is_color(color) else PALETTE[(place - 1) % len(PALETTE)])
+    return DrawnBox(label, box, weight, _color(raw.get("color")) or PALETTE[(place - 1) % len(PALETTE)])
 
 
 def _number(raw: dict[str, Any], key: str, named: str) -> float:
@@ -150,7 +150,7 @@ def _number(raw: dict[str, Any], key: str, named: str) -> float:
     return number
 
 
-def _is_color(value: object) -> bool:
-    if not isinstance(value, str) or len(value) != 7 or value[0] != "#":
-        return False
-    return all(c in "0123456789abcdefABCDEF" for c in value[1:])
+def _color(value: object) -> str | None:
+    """The value, if it is "#rrggbb"."""
+    is_color = isinstance(value, str) and re.fullmatch("#[0-9a-fA-F]{6}", value)
+    return str(value) if is_color else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -69,8 +70,8 @@ def gather(
             found.append(made)
     free_masks = [] if shapes_of_drawn else list(masks)
     names = _names([label for label, _ in detected], len(free_masks), [clean_label(label) for label in labels])
-    for name, (_, box) in zip(names, detected, strict=False):
-        found.append(boxes.from_box(name, box, height, width, prompt=prompt(name), color=_next_color(found)))
+    for name, (_, place) in zip(names, detected, strict=False):
+        found.append(boxes.from_box(name, place, height, width, prompt=prompt(name), color=_next_color(found)))
     for index, (name, mask) in enumerate(zip(names[len(detected) :], free_masks, strict=True)):
         shape = boxes.resize_mask(_filled(mask, index), height, width)
         found.append(boxes.from_mask(name, shape, prompt=prompt(name), color=_next_color(found)))
@@ -88,7 +89,7 @@ def read_detected(value: object, height: int, width: int, frame: int = 0) -> lis
     Raises:
         InputError: a box is unreadable, outside the picture or without area; or there is no such frame.
     """
-    raw = list(value) if isinstance(value, list | tuple) else [value]
+    raw: list[Any] = list(value) if isinstance(value, list | tuple) else [value]
     if raw and all(isinstance(each, list | tuple) for each in raw):
         if not 0 <= frame < len(raw):
             raise InputError(f"frame is {frame}, but bboxes has boxes of {len(raw)} frames; use 0 to {len(raw) - 1}")
@@ -144,18 +145,22 @@ def _read_pixel_box(raw: object, place: int, height: int, width: int) -> tuple[s
         raise InputError(
             f"bboxes: box {place} is {type(raw).__name__}; expected x, y, width and height in pixels (BOUNDING_BOX)"
         )
-    values = []
-    for key in ("x", "y", "width", "height"):
-        try:
-            values.append(float(raw[key]))
-        except (KeyError, TypeError, ValueError, OverflowError):
-            raise InputError(f'bboxes: box {place} has no usable "{key}"; found {str(raw)[:80]}') from None
-    if not all(math.isfinite(value) for value in values):
-        raise InputError(f"bboxes: box {place} has a number that is not finite; found {str(raw)[:80]}")
-    x0, y0, x1, y1 = boxes.from_pixels(*values, height, width)
-    inside = boxes.intersection((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), boxes.WHOLE)
-    if values[2] <= 0 or values[3] <= 0 or boxes.area(inside) <= 0:
-        why = "has no area" if values[2] <= 0 or values[3] <= 0 else f"lies outside the {width} x {height} picture"
-        raise InputError(f"bboxes: box {place} {why}; found {str(raw)[:80]}")
+    x, y, box_width, box_height = (_number(raw, key, place) for key in ("x", "y", "width", "height"))
+    whole = boxes.from_pixels(x, y, box_width, box_height, height, width)
+    inside = boxes.intersection(whole, boxes.WHOLE)
+    if box_width <= 0 or box_height <= 0:
+        raise InputError(f"bboxes: box {place} has no area; found {str(raw)[:80]}")
+    if boxes.area(inside) <= 0:
+        raise InputError(f"bboxes: box {place} lies outside the {width} x {height} picture; found {str(raw)[:80]}")
     label = raw.get("label")
     return clean_label(label) if isinstance(label, str) else "", inside
+
+
+def _number(raw: dict[Any, Any], key: str, place: int) -> float:
+    try:
+        value = float(raw[key])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f'bboxes: box {place} has no usable "{key}"; found {str(raw)[:80]}')
+    return value

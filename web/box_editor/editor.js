@@ -259,12 +259,12 @@ export class BoxEditor {
 
   // ---- commands
 
-  /** @param {Partial<Settings>} change */
-  set(change) {
+  /** @param {Partial<Settings>} change @param {{settle?: boolean}} [how] */
+  set(change, { settle = true } = {}) {
     this.settings = { ...this.settings, ...change };
     this.surroundings.keepSettings(this.settings);
     this.notify();
-    this.surroundings.settled();
+    if (settle) this.surroundings.settled();
   }
 
   /** @param {Tool} tool */

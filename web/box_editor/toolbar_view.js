@@ -59,7 +59,8 @@ export function createBackgroundControls(editor) {
   const brightness = el("input", "cxb-slider", {
     type: "range", min: "0", max: "1", step: "0.05", title: names.brightness, "aria-label": names.brightness,
   });
-  brightness.addEventListener("input", () => editor.set({ brightness: Number(brightness.value) }));
+  brightness.addEventListener("input", () => editor.set({ brightness: Number(brightness.value) }, { settle: false }));
+  brightness.addEventListener("change", () => editor.surroundings.settled());
 
   const root = el("div", "cxb-group", {}, background, brightness);
 

@@ -19,6 +19,7 @@ const LEAST_HEIGHT = 380;
 const SETTINGS = "box_editor"; // in node.properties: how the editor looks, not what it says
 const BROKEN = "box_editor_broken";
 const SETTLE_AFTER_MS = 600;
+const MOST_SESSIONS = 64; // of nodes that are gone, kept for the undo that brings them back
 
 /** Live editors by node, so that a node made anew by undo finds the one it replaces. @type {Map<string, Session>} */
 const sessions = new Map();
@@ -100,7 +101,9 @@ class Session {
     this.refresh();
     if (!isInGraph(this.node)) return;
     const before = sessions.get(nodeKey(this.node));
+    sessions.delete(nodeKey(this.node)); // so that the oldest comes first
     sessions.set(nodeKey(this.node), this);
+    for (const [key, { node }] of sessions) if (sessions.size > MOST_SESSIONS && !isInGraph(node)) sessions.delete(key);
     this.mount();
     if (before && before !== this) this.replace(before);
   }
@@ -211,6 +214,8 @@ export function createBoxWidget(node, inputName, inputData) {
   chain(node, "onExecuted", (output) => {
     session.background.ran(output ?? {});
     session.refresh();
+    const [warning] = output?.box_editor_warnings ?? [];
+    if (warning) session.editor.say(String(warning));
   });
   chain(node, "onRemoved", () => clearTimeout(session.settleTimer));
   requestAnimationFrame(() => {
