@@ -111,15 +111,15 @@ class BoxSpatialConstraint:
         }
 
     @classmethod
-    def VALIDATE_INPUTS(cls, boxes: Any = None, template: Any = None) -> bool | str:
-        """Errors in what was drawn, before anything runs."""
+    def VALIDATE_INPUTS(cls, boxes: Any = None) -> bool | str:
+        """Errors in what was drawn, before anything runs.
+
+        Only of boxes: hosts lay one message at the door of every input that is asked for here.
+        """
         try:
-            core.box_state.read(_only(boxes, ""))
+            core.box_state.read(_only(boxes))
         except InputError as error:
             return str(error)
-        text = _only(template, None)
-        if isinstance(text, str) and "{}" not in text:
-            return f'template is "{text}"; put {{}} where the label goes, as in "a photo of {{}}"'
         return True
 
     def constrain(
@@ -181,11 +181,9 @@ def _side(tooltip: str) -> dict[str, Any]:
     }
 
 
-def _only(value: Any, default: Any) -> Any:
+def _only(value: Any) -> Any:
     """A constant as VALIDATE_INPUTS sees it: hosts wrap it in a list where the node takes lists."""
-    if isinstance(value, list):
-        return value[0] if value else default
-    return default if value is None else value
+    return value[0] if isinstance(value, list) and value else value
 
 
 def _size(image: torch.Tensor | None, latent: dict[str, Any] | None, height: int, width: int) -> tuple[int, int]:
