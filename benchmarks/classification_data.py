@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from benchmark_pack import ROOT
-from clip_explainability.core.classification.image_folder import list_images, read_image
-from clip_explainability.core.classification.zero_shot import encode_images, single_view
+from clip_explainability.core.classification.image_folder import list_images, read_view
+from clip_explainability.core.classification.zero_shot import encode_images
 from clip_explainability.core.clip import ExplainableCLIP
 from clip_explainability.core.demo import art, scenes
-from clip_explainability.core.views import cut_view
 
 FETCHED_ART = ROOT / "training" / ".cache" / "art"
 _CHUNK = 64
@@ -82,13 +81,7 @@ def folder_pool(clip: ExplainableCLIP, folder: str) -> Pool:
     found = list_images(folder)
     features = []
     for start in range(0, len(found.paths), _CHUNK):
-        views = []
-        for path in found.paths[start : start + _CHUNK]:
-            image = read_image(path)
-            size: tuple[int, int] = tuple(image.shape[-2:])  # type: ignore[assignment]
-            if image.shape[1] == 4:
-                image = image[:, :3] * image[:, 3:] + (1 - image[:, 3:])
-            views.append(cut_view(image, single_view(size, clip, "crop"), clip.image_size))
+        views = [read_view(clip, path) for path in found.paths[start : start + _CHUNK]]
         features.append(encode_images(clip, torch.cat(views)))
         print(f"  {start + len(views)} of {len(found.paths)} images encoded", end="\r", flush=True)
     print()

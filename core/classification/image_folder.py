@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
 
+from ..clip import ExplainableCLIP
 from ..errors import InputError
+from ..explain import check_images
+from ..views import Fit, cut_view
+from .zero_shot import single_view
 
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
@@ -47,8 +52,11 @@ def list_images(folder: str | os.PathLike[str]) -> ImageFolder:
     return ImageFolder(tuple(entry.name for entry in classes), tuple(paths), tuple(labels))
 
 
-def read_image(path: str | os.PathLike[str]) -> torch.Tensor:
-    """An image file, turned upright by its EXIF orientation: ``[1, 3 or 4, H, W]`` in 0..1 (4: with alpha).
+def read_image(path: str | os.PathLike[str] | BinaryIO) -> torch.Tensor:
+    """An image file (or an open one), turned upright by its EXIF orientation.
+
+    Returns:
+        ``[1, 3 or 4, H, W]`` in 0..1 (4: with alpha).
 
     Raises:
         InputError: the file is no image that Pillow can read.
@@ -63,3 +71,13 @@ def read_image(path: str | os.PathLike[str]) -> torch.Tensor:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{str(path)!r} can't be read as an image ({error}); mend or remove it") from error
     return torch.from_numpy(pixels).movedim(-1, 0).unsqueeze(0)
+
+
+def read_view(clip: ExplainableCLIP, path: str | os.PathLike[str] | BinaryIO, fit: Fit = "crop") -> torch.Tensor:
+    """An image file as the CLIP's tower takes it, so that files of any size make one batch: ``[1, 3, h, w]`` in 0..1.
+
+    Encoding it gives what encoding the whole image with this ``fit`` gives.
+    """
+    image = check_images(read_image(path))
+    size: tuple[int, int] = tuple(image.shape[-2:])  # type: ignore[assignment]
+    return cut_view(image, single_view(size, clip, fit), clip.image_size)

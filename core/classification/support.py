@@ -11,8 +11,8 @@ import torch
 from ..clip import ExplainableCLIP
 from ..errors import InputError
 from ..views import Fit
-from .image_folder import list_images, read_image
-from .zero_shot import Report, encode_images
+from .image_folder import list_images, read_view
+from .zero_shot import IMAGES_PER_PASS, Report, encode_images
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,12 @@ def support_from_folder(
         InputError: see :func:`.image_folder.list_images` and :func:`.image_folder.read_image`.
     """
     found = list_images(folder)
-    features = []
-    for done, path in enumerate(found.paths, start=1):
-        features.append(encode_images(clip, read_image(path), fit))
+    features: list[torch.Tensor] = []
+    for start in range(0, len(found.paths), IMAGES_PER_PASS):
+        views = [read_view(clip, path, fit) for path in found.paths[start : start + IMAGES_PER_PASS]]
+        features.append(encode_images(clip, torch.cat(views)))
         if report is not None:
-            report(done, len(found.paths))
+            report(start + len(views), len(found.paths))
     return SupportSet(found.classes, torch.cat(features), torch.tensor(found.labels))
 
 
