@@ -1,7 +1,8 @@
 // Registers the box editor: any input of type CLIP_EXPLAINABILITY_BOXES gets it.
 
+import { app } from "./box_editor/graph.js";
 import { listen } from "./box_editor/keys.js";
-import { WIDGET_TYPE, app, createBoxWidget, followGraph } from "./box_editor/widget.js";
+import { WIDGET_TYPE, createBoxWidget, followGraph } from "./box_editor/widget.js";
 
 const style = document.createElement("link");
 style.rel = "stylesheet";

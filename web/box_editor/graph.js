@@ -20,6 +20,14 @@ export function captureForUndo() {
   else if (!(/** @type {any} */ (app).extensionManager)) window.dispatchEvent(new MouseEvent("mouseup"));
 }
 
+/** Undo or redo as Ctrl+Z does. @param {"undo" | "redo"} way @returns {boolean} whether this frontend offers it */
+export function stepGraph(way) {
+  const tracker = /** @type {any} */ (app).extensionManager?.workflow?.activeWorkflow?.changeTracker;
+  if (!tracker?.[way]) return false;
+  tracker[way]();
+  return true;
+}
+
 /** @param {GraphNode} node */
 export const isInGraph = (node) => Boolean(node.graph) && node.graph.getNodeById(node.id) === node;
 

@@ -11,6 +11,7 @@ import { isTextEntry } from "./clipboard.js";
  * @property {BoxEditor} editor
  * @property {() => void} flush give the graph's undo its snapshot now
  * @property {() => void} beforeUndo
+ * @property {(way: "undo" | "redo") => void} step undo or redo a step of the graph
  */
 
 /** @type {WeakMap<Element, KeyTarget>} */
@@ -102,14 +103,14 @@ function pressWithCtrl(event, target) {
   const inText = isTextEntry(event.target);
   if (key === "z" || key === "y") {
     if (inText && !isUntouched(event.target)) return "keep"; // the text's own undo
-    target.beforeUndo();
-    if (!inText) {
-      target.flush();
-      return "pass";
+    if (inText) {
+      editor.editLabel(null); // drawn, nothing typed yet: undo means the box
+      surface.focus({ preventScroll: true });
     }
-    editor.editLabel(null); // drawn, nothing typed yet: undo means the box
-    surface.focus({ preventScroll: true });
-    key === "y" || event.shiftKey ? editor.redo() : editor.undo();
+    target.beforeUndo();
+    target.flush();
+    if (!inText) return "pass";
+    target.step(key === "y" || event.shiftKey ? "redo" : "undo");
     return "done";
   }
   if (inText) return ["a", "c", "v", "x"].includes(key) ? "keep" : "pass";

@@ -44,7 +44,6 @@ export const text = {
     show: (/** @type {number} */ place) => `Show box ${place}`,
     lock: (/** @type {number} */ place) => `Lock box ${place}`,
     unlock: (/** @type {number} */ place) => `Unlock box ${place}`,
-    remove: (/** @type {number} */ place) => `Delete box ${place}`,
     select: (/** @type {number} */ place) => `Select box ${place}`,
   },
 
@@ -116,6 +115,5 @@ export const text = {
       hidden: (/** @type {boolean} */ on, /** @type {number} */ n) =>
         `${count(n, "box", "boxes")} ${on ? "hidden, left out of the outputs" : "shown"}`,
     },
-    snapping: (/** @type {boolean} */ on) => `Snapping ${on ? "on" : "off"}`,
   },
 };

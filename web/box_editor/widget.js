@@ -4,7 +4,7 @@ import { Background } from "./background.js";
 import { connectClipboard } from "./clipboard.js";
 import { el } from "./dom.js";
 import { BoxEditor, DEFAULT_SETTINGS } from "./editor.js";
-import { api, app, captureForUndo, handOnPanAndZoom, inVueMode, isInGraph, isLinked, isSameNode, isShown, nodeKey } from "./graph.js";
+import { api, app, captureForUndo, handOnPanAndZoom, inVueMode, isInGraph, isLinked, isSameNode, isShown, nodeKey, stepGraph } from "./graph.js";
 import { connectKeys } from "./keys.js";
 import { createList } from "./list_view.js";
 import { createMessage } from "./message_view.js";
@@ -61,6 +61,7 @@ class Session {
     connectKeys({
       root: this.root, surface: this.stage.surface, editor: this.editor,
       flush: () => this.flush(), beforeUndo: () => this.rememberFocus(),
+      step: (way) => stepGraph(way) || (way === "undo" ? this.editor.undo() : this.editor.redo()),
     });
     handOnPanAndZoom(this.root);
     this.root.addEventListener("pointerenter", () => this.refresh());
@@ -242,5 +243,3 @@ export function followGraph() {
     for (const session of live()) if (session.background.shown(id, output?.images)) session.refresh();
   });
 }
-
-export { app };
