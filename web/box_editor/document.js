@@ -1,5 +1,6 @@
 // The saved state: a JSON text with a version. Also what travels in the API prompt and on the clipboard.
 
+import { isInsidePicture } from "./geometry.js";
 import { colorFor } from "./palette.js";
 import { text } from "./strings.js";
 
@@ -123,9 +124,7 @@ export function problems(box, all) {
   const label = box.label.trim().toLowerCase();
   if (!label) found.push({ kind: /** @type {const} */ ("error"), message: text.problems.noLabel });
   if (box.width <= 0 || box.height <= 0) found.push({ kind: /** @type {const} */ ("error"), message: text.problems.noArea });
-  const slack = 1e-6;
-  if (box.x < -slack || box.y < -slack || box.x + box.width > 1 + slack || box.y + box.height > 1 + slack)
-    found.push({ kind: /** @type {const} */ ("error"), message: text.problems.outside });
+  if (!isInsidePicture(box)) found.push({ kind: /** @type {const} */ ("error"), message: text.problems.outside });
   const twin = all.findIndex((other) => other !== box && !other.hidden && label && other.label.trim().toLowerCase() === label);
   if (twin >= 0) found.push({ kind: /** @type {const} */ ("warning"), message: text.problems.sameLabel(twin + 1) });
   return found;

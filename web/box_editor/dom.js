@@ -36,7 +36,7 @@ const ICONS = {
 };
 
 /** @param {string} name */
-export function icon(name) {
+function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 16 16");
   svg.setAttribute("aria-hidden", "true");
