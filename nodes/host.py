@@ -312,7 +312,7 @@ def guide_model(
             percent_to_sigma=lambda percent: float(base.model_sampling.percent_to_sigma(percent)),
             decode=lambda latents: decode(base, latents),
             denoise=_denoiser(args) if guide.settings.full else None,
-            scope=lambda: gradient_scope(modules + (_denoiser_networks(args) if guide.settings.full else [])),
+            scope=lambda: gradient_scope(modules, _denoiser_networks(args) if guide.settings.full else []),
         )
         if guide.starts_run(call):
             make_ready(base, tuple(denoised.shape))
@@ -380,13 +380,17 @@ def _denoiser(args: dict[str, Any]) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 @contextmanager
-def gradient_scope(networks: list[torch.nn.Module]) -> Iterator[None]:
-    """What gradients through the host's networks need: usable weights, and checkpointed blocks in all but tiny ones."""
+def gradient_scope(decoders: list[torch.nn.Module], denoisers: list[torch.nn.Module] | None = None) -> Iterator[None]:
+    """What gradients through the host's networks need: usable weights, and checkpointed blocks.
+
+    Tiny decoders are not checkpointed. Denoisers always are, which also bears their writing over activations.
+    """
     from ..core.guidance.borrowed_weights import borrowed_weights
     from ..core.guidance.checkpointing import checkpointed_blocks
 
-    large = [network for network in networks if _parameters(network) > _TINY_NETWORK]
-    with checkpointed_blocks(*large), borrowed_weights(*networks):
+    denoisers = denoisers or []
+    large = [decoder for decoder in decoders if _parameters(decoder) > _TINY_NETWORK]
+    with checkpointed_blocks(*large, *denoisers), borrowed_weights(*decoders, *denoisers):
         yield
 
 

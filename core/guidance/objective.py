@@ -114,12 +114,13 @@ class Objective:
         parsed = parse_prompt(prompt)
         check_prompts([parsed.text, *(each.prompt for each in self.constraints)])
         self.text = parsed.text
-        self.tokens: TokenBatch = tokenize(clip, [self.text])
-        self.words = tuple(word.text for word in self.tokens.words[0])
-        self.candidates = torch.zeros(len(self.words), dtype=torch.bool)
-        if self.weights.words:
-            require_word_tower(clip)
-            self.candidates = candidate_words(parsed, self.tokens, choice)
+        with torch.inference_mode(False):  # nodes run under it, and autograd saves some of what is made here
+            self.tokens: TokenBatch = tokenize(clip, [self.text])
+            self.words = tuple(word.text for word in self.tokens.words[0])
+            self.candidates = torch.zeros(len(self.words), dtype=torch.bool)
+            if self.weights.words:
+                require_word_tower(clip)
+                self.candidates = candidate_words(parsed, self.tokens, choice)
         self._texts: tuple[tuple[torch.device, torch.dtype], _Texts] | None = None
 
     @property

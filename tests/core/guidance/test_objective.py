@@ -9,6 +9,7 @@ from clip_explainability.core.guidance import objective as module
 from clip_explainability.core.guidance.cutouts import draw_windows, seeded_generator
 from clip_explainability.core.guidance.objective import Losses, Objective, Weights
 from clip_explainability.core.guidance.similarity import spherical_distance
+from clip_explainability.core.guidance.word_loss import WordChoice
 from clip_explainability.core.neglected import find_neglected
 from clip_explainability.core.ranking import relevancy_inside
 from tiny_clips import tiny_clip
@@ -129,12 +130,14 @@ def test_nothing_grows_from_call_to_call() -> None:
     assert count() == count()
 
 
-def test_pictures_made_under_inference_mode() -> None:
-    objective = Objective(tiny_clip("vit-cls"), PROMPT, CONSTRAINTS)
+@pytest.mark.parametrize("choice", ["neglected", "all", "marked"])
+def test_objectives_and_pictures_made_under_inference_mode(choice: WordChoice) -> None:
     with torch.inference_mode():
-        images = pictures() * 1.0
-        found = losses(objective, images)
-    assert torch.allclose(found.total, losses(objective, pictures()).total)
+        objective, images = Objective(tiny_clip("vit-cls"), PROMPT, CONSTRAINTS, choice=choice), pictures() * 1.0
+        with gradients():
+            found, _ = objective.gradient(images.clone(), WINDOWS, generator())
+    expected = losses(Objective(tiny_clip("vit-cls"), PROMPT, CONSTRAINTS, choice=choice), pictures())
+    assert torch.allclose(found.total, expected.total)
 
 
 @pytest.mark.parametrize("prompt", ["", "  ", "[]"])

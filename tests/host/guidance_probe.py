@@ -1,0 +1,345 @@
+"""Guidance inside the sampler of a real host, in the host's own Python: prints one JSON object for each check.
+
+    python tests/host/guidance_probe.py [--comfyui CHECKOUT] [--only NAME ...] [--runs 50]
+
+Models are the host's own classes with random weights (tiny_diffusion.py), the sampler is its KSampler.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import itertools
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--comfyui", type=Path)
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--runs", type=int, default=50)
+    arguments = parser.parse_args()
+    sys.argv = sys.argv[:1]  # the host reads them as well
+    return arguments
+
+
+def start_host(comfyui: Path | None) -> Any:
+    """Import the host on the CPU; returns the module with its nodes."""
+    if comfyui is not None:
+        sys.path.insert(0, str(comfyui))
+    from comfy.cli_args import args
+
+    args.cpu = True
+    if comfyui is not None:
+        import nodes
+
+        return nodes
+    from comfy.cmd import folder_paths
+    from comfy.nodes import base_nodes
+
+    sys.modules["folder_paths"] = folder_paths  # as the host's own start does
+    return base_nodes
+
+
+ARGUMENTS = parse()
+NODES = start_host(ARGUMENTS.comfyui)
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "core"), str(HERE)]
+
+import pack  # noqa: E402
+
+pack.load()
+
+import torch  # noqa: E402
+from clip_explainability.core import boxes  # noqa: E402
+from clip_explainability.core.errors import InputError  # noqa: E402
+from clip_explainability.core.grad_mode import gradients, normal  # noqa: E402
+from clip_explainability.nodes import host  # noqa: E402
+from clip_explainability.nodes.explainability_guidance import ExplainabilityGuidance  # noqa: E402
+from clip_explainability.nodes.hosted_clip import HostedClip  # noqa: E402
+from comfy import model_management  # noqa: E402
+from tiny_clips import tiny_clip  # noqa: E402
+from tiny_diffusion import CHANNELS, KINDS, conditioning, tiny_model, tiny_vae  # noqa: E402
+
+torch.set_num_threads(1)
+CPU = torch.device("cpu")
+_CLIP = tiny_clip("vit-cls")
+CLIP = HostedClip(_CLIP, host.wrap_model(_CLIP.model, CPU, CPU))
+BOXES = (
+    boxes.from_box("dog", (0.0, 0.0, 0.5, 0.5), 64, 64, prompt="a photo of a dog"),
+    boxes.from_box("cat", (0.5, 0.4, 1.0, 1.0), 64, 64, prompt="a photo of a cat"),
+)
+SETTINGS: dict[str, Any] = {
+    "clip": CLIP,
+    "prompt": "a dog and a cat near the bench",
+    "strength": 0.2,
+    "words": "neglected",
+    "word_weight": 0.1,
+    "box_weight": 1.0,
+    "start_percent": 0.0,
+    "end_percent": 1.0,
+    "every_nth_step": 1,
+    "cutouts": 2,
+    "decode": "fast",
+    "seed": 1,
+    "constraints": BOXES,
+}
+Check = Callable[[], Iterator[dict[str, Any]]]
+CHECKS: dict[str, Check] = {}
+
+
+def check(function: Check) -> Check:
+    CHECKS[function.__name__] = function
+    return function
+
+
+def guided(model: Any, **changes: Any) -> tuple[Any, Any]:
+    return ExplainabilityGuidance().patch(model, **{**SETTINGS, **changes})
+
+
+def latent(channels: int = 4, batch: int = 1, **others: Any) -> dict[str, Any]:
+    return {"samples": torch.zeros(batch, channels, 8, 8), **others}
+
+
+def sample(
+    model: Any,
+    start: dict[str, Any] | None = None,
+    seed: int = 3,
+    steps: int = 3,
+    cfg: float = 4.0,
+    sampler: str = "euler",
+    denoise: float = 1.0,
+) -> torch.Tensor:
+    start = start or latent()
+    return NODES.KSampler().sample(
+        model, seed, steps, cfg, sampler, "normal", conditioning(), conditioning(seed=5), start, denoise
+    )[0]["samples"]
+
+
+@check
+def table() -> Iterator[dict[str, Any]]:
+    """{eps, v, flow} x {4, 16 channels} x {cheap, full}.
+
+    Random networks make no pictures, so what can be asked of the loss is that an update lowers it: each call is guided
+    twice, and the second update sees what the first one did, through the same window.
+    """
+    for kind, channels in itertools.product(KINDS, CHANNELS):
+        model, start = tiny_model(kind, channels), latent(channels)
+        unguided = sample(model, start)
+        measured, _ = guided(model, strength=0.0)
+        zero_is_unguided = torch.equal(sample(measured, start), unguided)
+        for route in ("cheap", "full"):
+            small = 0.02 if route == "cheap" else 0.004  # a random denoiser is far from linear
+            patched, record = guided(
+                model, route=route, strength=small, repeats=2, cutouts=1, constraints=BOXES[:1], words="all"
+            )
+            first, again = sample(patched, start), sample(patched, start)
+            pairs = list(zip(record.steps[::2], record.steps[1::2], strict=True))
+            before, after = ([pair[place].total[0] for pair in pairs] for place in (0, 1))
+            yield {
+                "case": f"{kind} {channels} {route}",
+                "loss_before": round(sum(before) / len(pairs), 4),
+                "loss_after": round(sum(after) / len(pairs), 4),
+                "calls_that_fell": f"{sum(y < x for x, y in zip(before, after, strict=True))} of {len(pairs)}",
+                "falls": sum(after) < sum(before),
+                "same_seed_same_image": torch.equal(first, again),
+                "changes_the_image": not torch.equal(first, unguided),
+                "strength_0_is_unguided": zero_is_unguided,
+                "unpatched_identical": torch.equal(sample(model, start), unguided),
+            }
+
+
+@check
+def full_route_gradient() -> Iterator[dict[str, Any]]:
+    """The gradient through the checkpointed denoiser against finite differences."""
+    for kind in KINDS:
+        found: list[float] = []
+
+        def compare(args: dict[str, Any], found: list[float] = found) -> torch.Tensor:
+            denoise = host._denoiser(args)
+            with gradients(), host.gradient_scope([], host._denoiser_networks(args)):
+                x = normal(args["input"]).clone().requires_grad_()
+                y = denoise(x)
+                weights = torch.randn(y.shape, generator=torch.Generator().manual_seed(1))
+                (gradient,) = torch.autograd.grad((y * weights).sum(), x)
+                step = 1e-2 * gradient / gradient.norm()
+                with torch.no_grad():
+                    slope = ((denoise(x + step) - denoise(x - step)) * weights).sum() / 2e-2
+            found.append(abs(float(slope / gradient.norm()) - 1))
+            found.append(float((y.detach() - args["denoised"]).abs().max()))
+            return args["denoised"]
+
+        patched = tiny_model(kind).clone()
+        patched.set_model_sampler_post_cfg_function(compare)
+        sample(patched, steps=2)
+        yield {"case": kind, "relative_error": max(found[::2]), "same_prediction": max(found[1::2])}
+
+
+@check
+def vae_decode() -> Iterator[dict[str, Any]]:
+    """Through the host's VAE, whose weights are inference tensors."""
+    for channels in CHANNELS:
+        with torch.inference_mode():
+            model, vae = tiny_model("eps", channels), tiny_vae(channels)
+        weights = dict(vae.first_stage_model.state_dict(keep_vars=True))
+        _, without = found = guided(model, decode="vae", vae=vae, cutouts=1, strength=0.0)
+        sample(found[0], latent(channels))
+        patched, record = guided(model, decode="vae", vae=vae, cutouts=1)
+        sample(patched, latent(channels))
+        after = vae.first_stage_model.state_dict(keep_vars=True)
+        yield {
+            "case": channels,
+            "falls": record.steps[-1].total[0] < without.steps[-1].total[0],
+            "weights_put_back": all(after[name] is weight for name, weight in weights.items()),
+        }
+
+
+@check
+def samplers() -> Iterator[dict[str, Any]]:
+    """Samplers that call the model once, twice or adaptively often a step, with noise of their own."""
+    model = tiny_model()
+    for name in ("heun", "dpm_2_ancestral", "dpm_adaptive", "dpmpp_2m_sde", "uni_pc", "lcm", "ddim"):
+        patched, record = guided(model, route="cheap", cutouts=1, constraints=())
+        first, calls = sample(patched, sampler=name), len(record.steps)
+        yield {
+            "case": name,
+            "calls": calls,
+            "finite": bool(first.isfinite().all()),
+            "same_seed_same_image": torch.equal(first, sample(patched, sampler=name)),
+            "same_calls": len(record.steps) == calls,
+        }
+
+
+@check
+def settings() -> Iterator[dict[str, Any]]:
+    """CFG 1, image to image, inpainting, batches, every n-th step, other patches."""
+    model = tiny_model()
+    start = latent(batch=2)
+    start["samples"] = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(1, 64, 64)
+    mask[:, :32] = 1
+
+    patched, record = guided(model)
+    yield {"case": "CFG 1", "ok": bool(sample(patched, cfg=1.0).isfinite().all()) and len(record.steps) == 3}
+    patched_full, _ = guided(model, route="full")
+    yield {"case": "CFG 1, full route", "ok": bool(sample(patched_full, cfg=1.0).isfinite().all())}
+
+    changed = sample(patched, start, denoise=0.5, steps=4)
+    yield {"case": "image to image", "ok": changed.shape == (2, 4, 8, 8) and len(record.steps) == 4}
+
+    inpainted = sample(patched, {**start, "noise_mask": mask})
+    plain = sample(model, {**start, "noise_mask": mask})
+    kept = torch.allclose(inpainted[..., 4:, :], start["samples"][..., 4:, :], atol=1e-4)
+    yield {"case": "inpainting", "ok": kept and not torch.equal(inpainted, plain)}
+
+    patched, record = guided(model, every_nth_step=2, start_percent=0.0)
+    sample(patched, steps=4)
+    yield {"case": "every second step", "ok": [step.step for step in record.steps] == [0, 2]}
+
+    patched, record = guided(model, end_percent=0.5)
+    sample(patched, steps=6)
+    yield {"case": "until half of the schedule", "ok": 0 < len(record.steps) < 6, "calls": len(record.steps)}
+
+    doubled, other_record = guided(patched, seed=9)
+    doubled.set_model_sampler_post_cfg_function(lambda args: args["denoised"] * 0.9)
+    sample(doubled)
+    yield {"case": "two guidances and another patch", "ok": bool(record.steps) and bool(other_record.steps)}
+
+    repeated, record = guided(model, repeats=3)
+    sample(repeated)
+    yield {"case": "three repeats a step", "ok": len(record.steps) == 9}
+
+    with torch.inference_mode():
+        ours = sample(guided(model)[0])
+    yield {"case": "inference mode", "ok": torch.equal(ours, sample(guided(model)[0]))}
+
+
+@check
+def interrupt() -> Iterator[dict[str, Any]]:
+    """Cancel pressed while the second step is guided: no further step is."""
+    for route in ("cheap", "full"):
+        calls: list[float] = []
+
+        def press(args: dict[str, Any], calls: list[float] = calls) -> torch.Tensor:
+            calls.append(float(args["sigma"].max()))
+            if len(calls) == 2:
+                model_management.interrupt_current_processing(True)
+            return args["denoised"]
+
+        model = tiny_model().clone()
+        model.set_model_sampler_post_cfg_function(press)  # called before guidance, in the same step
+        patched, record = guided(model, route=route)
+        raised = ""
+        try:
+            sample(patched, steps=8)
+        except BaseException as error:
+            raised = type(error).__name__
+        guided_calls, model_calls = len(record.steps), len(calls)
+        model_management.interrupt_current_processing(False)
+        after = sample(patched, steps=8)
+        yield {
+            "case": route,
+            "raised": raised,
+            "guided": guided_calls,
+            "calls": model_calls,
+            "runs_again": bool(after.isfinite().all()),
+        }
+
+
+@check
+def memory_is_checked() -> Iterator[dict[str, Any]]:
+    """A run that can't fit fails before sampling, with advice."""
+    calls = []
+    model = tiny_model().clone()
+    model.set_model_sampler_post_cfg_function(lambda args: calls.append(1) or args["denoised"])
+    patched, _ = guided(model)
+    total = model_management.get_total_memory
+    model_management.get_total_memory = lambda *args, **kwargs: 1000
+    message = ""
+    try:
+        sample(patched)
+    except InputError as error:
+        message = str(error)
+    finally:
+        model_management.get_total_memory = total
+    yield {"case": "too little memory", "message": message, "model_calls": len(calls)}
+
+
+@check
+def growth() -> Iterator[dict[str, Any]]:
+    """Memory over many runs of one patched model, both routes."""
+    model = tiny_model()
+    patched = [guided(model, route=route)[0] for route in ("cheap", "full")]
+    peaks, tensors, began = [], [], time.perf_counter()
+    for index in range(ARGUMENTS.runs):
+        sample(patched[index % 2], steps=2, seed=index)
+        gc.collect()
+        tensors.append(sum(type(each) is torch.Tensor for each in gc.get_objects()))
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    settled = min(10, len(peaks) - 1)
+    yield {
+        "case": f"{ARGUMENTS.runs} runs",
+        "tensors_after_warm_up": tensors[settled],
+        "tensors_at_the_end": tensors[-1],
+        "peak_mib_after_warm_up": peaks[settled],
+        "peak_mib_at_the_end": peaks[-1],
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+
+
+def main() -> None:
+    for name in ARGUMENTS.only or CHECKS:
+        with torch.inference_mode():  # as the host runs nodes
+            for result in CHECKS[name]():
+                print("PROBE", json.dumps({"check": name, **result}), flush=True)
+
+
+main()
