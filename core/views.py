@@ -81,7 +81,7 @@ def merge_maps(patch_maps: list[torch.Tensor], views: tuple[View, ...], image_si
     total, weights = torch.zeros(shape), torch.zeros(image_size)
     for patch_map, view in zip(patch_maps, views, strict=True):
         size = view.bottom - view.top, view.right - view.left
-        upsampled = F.interpolate(patch_map.float().cpu(), size, mode="bicubic", align_corners=False)
+        upsampled = _upsample(patch_map.float().cpu(), size)
         weight = _tent(size[0]).unsqueeze(1) * _tent(size[1])
         total[..., view.top : view.bottom, view.left : view.right] += upsampled * weight
         weights[view.top : view.bottom, view.left : view.right] += weight
@@ -89,6 +89,13 @@ def merge_maps(patch_maps: list[torch.Tensor], views: tuple[View, ...], image_si
     merged = total / weights.clamp(min=torch.finfo(weights.dtype).tiny)
     lowest = merged.masked_fill(~inside, float("inf")).amin(dim=(-2, -1), keepdim=True)
     return torch.where(inside, merged, lowest)
+
+
+def _upsample(patch_map: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Bicubic, kept within the map's own range: the kernel's overshoot would draw cold halos around hot patches."""
+    upsampled = F.interpolate(patch_map, size, mode="bicubic", align_corners=False)
+    low, high = patch_map.amin(dim=(-2, -1), keepdim=True), patch_map.amax(dim=(-2, -1), keepdim=True)
+    return torch.minimum(torch.maximum(upsampled, low), high)
 
 
 def _tent(length: int) -> torch.Tensor:

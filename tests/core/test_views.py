@@ -48,6 +48,14 @@ def test_a_map_lands_where_its_view_was_cut():
     assert outside.abs().max() < 0.1
 
 
+def test_a_hot_patch_has_no_cold_halo():
+    patch_map = torch.zeros(1, 1, 8, 8)
+    patch_map[0, 0, 3, 4] = 1.0
+    merged = merge_maps([patch_map], choose_views((80, 80), SQUARE, "stretch"), (80, 80))
+    assert merged.min() == 0
+    assert merged.max() <= 1
+
+
 def test_outside_the_crop_is_cold_even_where_scores_are_negative():
     views = choose_views((50, 150), SQUARE, "crop")
     merged = merge_maps([torch.linspace(-3, -1, 16).view(1, 1, 4, 4)], views, (50, 150))
