@@ -166,10 +166,52 @@ ICON_NAMES: dict[str, tuple[str, ...]] = {
 """Class -> the names its icons go by, after `FILLER` words are taken out."""
 
 FILLER = frozenset(
-    "fill filled bold thin light duotone twotone outline outlined rounded round sharp solid line linear alt "
-    "regular color animal animals food fruit vehicle drink transportation transport pet baseline rounds "
-    "broken local directions two tone variant plain simple flat 3d "
-    "interface entertainment nature ecology instrument".split()
+    [
+        "fill",
+        "filled",
+        "bold",
+        "thin",
+        "light",
+        "duotone",
+        "twotone",
+        "outline",
+        "outlined",
+        "rounded",
+        "round",
+        "sharp",
+        "solid",
+        "line",
+        "linear",
+        "alt",
+        "regular",
+        "color",
+        "animal",
+        "animals",
+        "food",
+        "fruit",
+        "vehicle",
+        "drink",
+        "transportation",
+        "transport",
+        "pet",
+        "baseline",
+        "rounds",
+        "broken",
+        "local",
+        "directions",
+        "two",
+        "tone",
+        "variant",
+        "plain",
+        "simple",
+        "flat",
+        "3d",
+        "interface",
+        "entertainment",
+        "nature",
+        "ecology",
+        "instrument",
+    ]
 )
 """Words of an icon's name that say how, not what, it is drawn."""
 

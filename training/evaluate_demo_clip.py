@@ -22,6 +22,8 @@ HERE = Path(__file__).resolve().parent
 PIXELS = 192
 """Scenes are drawn at twice the size the CLIP sees, and scaled down by the pack as a user's picture would be."""
 
+TEMPLATES = (*captions.TEMPLATES, *captions.UNFAMILIAR_TEMPLATES)
+
 Interval = dict[str, float]
 
 
@@ -63,7 +65,7 @@ def recognition(model: Any, vendor: str, per_class: int) -> dict[str, Any]:
     ]
     truth = torch.arange(len(labels)).repeat_interleave(per_class)
     images = image_features(model, pictures(drawn))
-    weights = [text_features(model, template, labels) for template in captions.TEMPLATES]
+    weights = [text_features(model, template, labels) for template in TEMPLATES]
     ensemble = torch.nn.functional.normalize(torch.stack(weights).mean(0), dim=-1)
     right = np.stack([((images @ w.T).argmax(1) == truth).numpy() for w in [*weights, ensemble]], 1)
     plain = right[:, 0].reshape(len(labels), per_class).mean(1)
@@ -76,7 +78,7 @@ def recognition(model: Any, vendor: str, per_class: int) -> dict[str, Any]:
         "top1_mean_template": interval(singles.mean(1)),
         "template_spread": interval(singles, lambda r: float(np.ptp(r.mean(0)))),
         "template_sd": interval(singles, lambda r: float(r.mean(0).std())),
-        "top1_by_template": {t: round(float(r), 4) for t, r in zip(captions.TEMPLATES, singles.mean(0), strict=True)},
+        "top1_by_template": {t: round(float(r), 4) for t, r in zip(TEMPLATES, singles.mean(0), strict=True)},
         "worst_classes": {labels[i]: round(float(plain[i]), 3) for i in np.argsort(plain)[:12]},
     }
 

@@ -19,8 +19,14 @@ MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 COMPUTE = torch.float32
 
 EMBED_DIM = 128
-VISION_CFG: dict[str, Any] = {"image_size": IMAGE_SIZE, "patch_size": PATCH, "width": 192, "layers": 6, "head_width": 64,
-                              "mlp_ratio": 2.0}  # fmt: skip
+VISION_CFG: dict[str, Any] = {
+    "image_size": IMAGE_SIZE,
+    "patch_size": PATCH,
+    "width": 192,
+    "layers": 6,
+    "head_width": 64,
+    "mlp_ratio": 2.0,
+}
 TEXT_CFG: dict[str, Any] = {"context_length": 32, "vocab_size": 49408, "width": 128, "heads": 2, "layers": 3}
 
 

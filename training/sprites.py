@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
-
 from art_table import COLOUR_VENDORS, EMOJI_VENDORS, ICON_NAMES, MONOCHROME_VENDORS, TEST_VENDOR, VALIDATION_VENDOR
 from library import art
+from PIL import Image, ImageDraw
 
 CACHE = Path(__file__).resolve().parent / ".cache"
 SIDE = 72

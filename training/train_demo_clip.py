@@ -22,8 +22,8 @@ import torch.nn.functional as F
 import vocabulary
 from art_table import ICON_NAMES, VALIDATION_VENDOR
 from batches import Batch, SceneSource
-from model import EMBED_DIM, IMAGE_SIZE, VISION_CFG, build_model, image_features, start_patches_whitened, text_features
 from library import captions
+from model import EMBED_DIM, IMAGE_SIZE, VISION_CFG, build_model, image_features, start_patches_whitened, text_features
 from muon import Muon
 from sprites import build, sampling_weights
 
@@ -178,14 +178,29 @@ class Trainer:
 
     def save(self) -> None:
         names = [n for n, p in self.model.named_parameters() if p.requires_grad]
-        state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average, "momentum": self.muon.buffers,
-                 "samples": self.samples, "step": self.step, "decay": self.decay}  # fmt: skip
+        state = {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average,
+            "momentum": self.muon.buffers,
+            "samples": self.samples,
+            "step": self.step,
+            "decay": self.decay,
+        }
         torch.save(self.probe.state_dict(), self.out / "probe.pt")
         torch.save(state, self.out / "next.pt")
         (self.out / "next.pt").rename(self.out / "checkpoint.pt")
-        facts = {"samples": self.samples, "decay": self.decay, "seed": self.args.seed, "ranks": self.args.ranks,
-                 "batch": self.args.batch, "lr": self.args.lr,
-            "muon": self.args.muon, "stages": self.args.stages}  # fmt: skip
+        facts = {
+            "samples": self.samples,
+            "decay": self.decay,
+            "seed": self.args.seed,
+            "ranks": self.args.ranks,
+            "batch": self.args.batch,
+            "lr": self.args.lr,
+            "muon": self.args.muon,
+            "names_only": self.args.names_only,
+            "stages": self.args.stages,
+        }
         torch.save({"weights": dict(zip(names, self.average, strict=True)), "facts": facts}, self.out / "average.pt")
 
     def stage(self) -> Stage:
@@ -270,9 +285,17 @@ class Trainer:
         scores = {t: round(top1(self.model, images, classes, labels, t), 3) for t in captions.TEMPLATES[::3]}
         for parameter, own in zip(self.parameters, held, strict=True):
             parameter.data.copy_(own)
-        line = {"samples": self.samples, "loss": round(loss, 3), "probe": round(self.probe_loss, 3), "lr": self.rate(), "stage": self.stage().side,
-                "per_second": round(since / seconds), "scale": round(self.model.logit_scale.exp().item(), 1),
-                "clock": time.strftime("%H:%M:%S"), "top1": scores}  # fmt: skip
+        line = {
+            "samples": self.samples,
+            "loss": round(loss, 3),
+            "probe": round(self.probe_loss, 3),
+            "lr": self.rate(),
+            "stage": self.stage().side,
+            "per_second": round(since / seconds),
+            "scale": round(self.model.logit_scale.exp().item(), 1),
+            "clock": time.strftime("%H:%M:%S"),
+            "top1": scores,
+        }
         print(json.dumps(line), flush=True)
 
     def run(self) -> None:

@@ -37,6 +37,16 @@ TEMPLATES: tuple[str, ...] = (
 )
 """Prompt templates to compare: `{}` takes a class name. The first is the plain one."""
 
+UNFAMILIAR_TEMPLATES: tuple[str, ...] = (
+    "itap of a {}",
+    "a bad photo of the {}",
+    "a {} in a video game",
+    "graffiti of a {}",
+    "a low resolution rendering of the weird {}",
+    "there is a dark {} hidden in the scene",
+)
+"""Templates with words that no caption of this world uses, after those of CLIP's own ImageNet ensemble."""
+
 PLURALS = {"fish": "fish", "cherry": "cherries", "butterfly": "butterflies", "bus": "buses", "cactus": "cacti",
            "scissors": "scissors", "glasses": "glasses", "grapes": "grapes", "strawberry": "strawberries",
            "hourglass": "hourglasses"}  # fmt: skip

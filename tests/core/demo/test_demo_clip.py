@@ -2,12 +2,10 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
-from clip_explainability.core.demo import art, captions
+from clip_explainability.core.demo import art
 from clip_explainability.core.demo.clip import WEIGHTS, load_demo, load_demo_clip, read_config
-from clip_explainability.core.demo.scenes import draw_scene
 from safetensors import safe_open
 
 
