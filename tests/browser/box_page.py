@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness import Harness
-from playwright.sync_api import Locator, Page
+if TYPE_CHECKING:  # so that tests are collected, and skipped with a reason, where these are missing
+    from harness import Harness
+    from playwright.sync_api import Locator, Page
 
 Point = tuple[float, float]
 
