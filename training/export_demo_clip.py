@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 
 import torch
-import vocabulary
 from art_table import (
     COLOUR_VENDORS,
     EMOJI_VENDORS,
@@ -44,7 +43,7 @@ def export(run: Path, target: Path = TARGET) -> None:
         },
     }
     tensors = {name: weight.half().contiguous() for name, weight in stored["weights"].items()}
-    tensors["token_ids"] = torch.tensor(vocabulary.known_ids(), dtype=torch.int32)
+    tensors["token_ids"] = stored["token_ids"]
     save_file(tensors, str(target), {"config": json.dumps(config)})
     print(f"{target}: {target.stat().st_size / 1e6:.2f} MB, {stored['facts']['samples']} scenes seen")
 

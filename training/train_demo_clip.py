@@ -201,7 +201,11 @@ class Trainer:
             "names_only": self.args.names_only,
             "stages": self.args.stages,
         }
-        torch.save({"weights": dict(zip(names, self.average, strict=True)), "facts": facts}, self.out / "average.pt")
+        ids = torch.tensor(vocabulary.known_ids(), dtype=torch.int32)
+        torch.save(
+            {"weights": dict(zip(names, self.average, strict=True)), "facts": facts, "token_ids": ids},
+            self.out / "average.pt",
+        )
 
     def stage(self) -> Stage:
         if self.decay and self.samples >= self.decay[0] + 0.85 * self.decay[1]:
