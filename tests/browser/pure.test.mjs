@@ -145,6 +145,16 @@ describe("the editor without a page", () => {
     const boxes = [box({ id: "big", ...rect(0.1, 0.1, 0.8, 0.8) }), box({ id: "small", ...rect(0.4, 0.4, 0.1, 0.1) })];
     assert.deepEqual(hitTest({ x: 0.45, y: 0.45 }, boxes, new Set(["big"]), { x: 0, y: 0 }), { kind: "box", id: "small" });
   });
+  it("does not undo what a file brought", () => {
+    const editor = new BoxEditor(quiet);
+    editor.load(write([box()]));
+    assert.equal(editor.history.canUndo, false);
+    editor.select(["b1"]);
+    editor.remove();
+    editor.undo();
+    assert.equal(editor.boxes.length, 1);
+    assert.equal(editor.history.canUndo, false);
+  });
   it("keeps locked boxes where they are", () => {
     const editor = new BoxEditor(quiet);
     editor.load(write([box({ locked: true })]));

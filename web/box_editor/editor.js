@@ -134,7 +134,9 @@ export class BoxEditor {
       this.broken = { text: saved, message: error.message, replaced: false };
     }
     this.saved = saved;
-    this.history.follow(saved);
+    const isFirst = !this.history.canUndo && !this.history.canRedo; // what a file brings is no step to undo
+    if (isFirst) this.history = new History(saved);
+    else this.history.follow(saved);
     this.#keepSelectionReal();
     this.notify();
   }
