@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import torch
+import vocabulary
 from art_table import (
     COLOUR_VENDORS,
     EMOJI_VENDORS,
@@ -43,7 +44,8 @@ def export(run: Path, target: Path = TARGET) -> None:
         },
     }
     tensors = {name: weight.half().contiguous() for name, weight in stored["weights"].items()}
-    tensors["token_ids"] = stored["token_ids"]
+    # Runs begun before token ids were stored with the weights had today's vocabulary.
+    tensors["token_ids"] = stored.get("token_ids", torch.tensor(vocabulary.known_ids(), dtype=torch.int32))
     save_file(tensors, str(target), {"config": json.dumps(config)})
     print(f"{target}: {target.stat().st_size / 1e6:.2f} MB, {stored['facts']['samples']} scenes seen")
 
