@@ -9,40 +9,33 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
-
-import pack  # noqa: E402
-
-pack.load()
-
-import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
-from clip_explainability.core import metrics  # noqa: E402
-from clip_explainability.core.checkpoints import load_checkpoint  # noqa: E402
-from clip_explainability.core.clip import ExplainableCLIP  # noqa: E402
-from clip_explainability.core.datasets.annotated import AnnotatedImage  # noqa: E402
-from clip_explainability.core.datasets.coco import read_coco  # noqa: E402
-from clip_explainability.core.datasets.demo import read_demo  # noqa: E402
-from clip_explainability.core.datasets.imagenet_s import read_imagenet_s  # noqa: E402
-from clip_explainability.core.datasets.voc import read_voc  # noqa: E402
-from clip_explainability.core.demo.clip import load_demo  # noqa: E402
-from clip_explainability.core.eclip import find_projection  # noqa: E402
-from clip_explainability.core.faithfulness import deletion_and_insertion  # noqa: E402
-from clip_explainability.core.grad_mode import gradients  # noqa: E402
-from clip_explainability.core.methods import METHODS, MapOptions  # noqa: E402
-from clip_explainability.core.text_tower import encode_tokens  # noqa: E402
-from clip_explainability.core.tokens import tokenize  # noqa: E402
-from clip_explainability.core.views import choose_views, cut_view, merge_maps  # noqa: E402
-from localisation_report import write_report  # noqa: E402
-from machine import describe_machine  # noqa: E402
+import torch
+import torch.nn.functional as F
+from benchmark_pack import ROOT
+from clip_explainability.core import metrics
+from clip_explainability.core.checkpoints import load_checkpoint
+from clip_explainability.core.clip import ExplainableCLIP
+from clip_explainability.core.datasets.annotated import AnnotatedImage
+from clip_explainability.core.datasets.coco import read_coco
+from clip_explainability.core.datasets.demo import read_demo
+from clip_explainability.core.datasets.imagenet_s import read_imagenet_s
+from clip_explainability.core.datasets.voc import read_voc
+from clip_explainability.core.demo.clip import load_demo
+from clip_explainability.core.eclip import find_projection
+from clip_explainability.core.faithfulness import deletion_and_insertion
+from clip_explainability.core.grad_mode import gradients
+from clip_explainability.core.methods import METHODS, MapOptions
+from clip_explainability.core.text_tower import encode_tokens
+from clip_explainability.core.tokens import tokenize
+from clip_explainability.core.views import choose_views, cut_view, merge_maps
+from localisation_report import write_report
+from machine import describe_machine
 
 PROMPT = "a photo of a {}"
 FOLDERS = {"voc": read_voc, "coco": read_coco, "imagenet-s": read_imagenet_s}

@@ -75,7 +75,7 @@ def picture(result: dict[str, Any], example: Example | None) -> Any:
         axis.grid(axis="x", alpha=0.3)
     if example is not None:
         axis = parts[1].subplots()
-        axis.imshow(example_grid(*example))
+        axis.imshow(example_grid(*example).numpy())
         axis.axis("off")
     return figure
 
