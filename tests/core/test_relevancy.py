@@ -129,11 +129,12 @@ def test_features_are_the_untouched_models_features(family):
 
 def test_chunked_passes_change_nothing():
     clip = tiny_clip("vit-cls")
-    texts = F.normalize(torch.randn(7, 48), dim=-1)
+    texts = F.normalize(torch.randn(7, 48, generator=torch.Generator().manual_seed(0)), dim=-1)
     with gradients():
         trace = relevancy.trace_images(clip, random_pixels(clip))
         whole = relevancy.image_relevancy(trace, texts)
-        torch.testing.assert_close(relevancy.image_relevancy(trace, texts, pass_bytes=1), whole, rtol=1e-5, atol=1e-9)
+        chunked = relevancy.image_relevancy(trace, texts, pass_bytes=1)
+    assert relative_difference(chunked, whole) <= TOLERANCE
 
 
 @pytest.mark.parametrize("family", ["vit-cls", "siglip", "resnet"])
