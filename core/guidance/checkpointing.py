@@ -114,19 +114,36 @@ class _Block(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        try:
-            return None, *_differentiate(ctx, gradients)
-        except RuntimeError as error:
-            if "inplace operation" not in str(error):
-                raise
-        with torch.autograd.graph.allow_mutation_on_saved_tensors():  # watches every operation: slow, so only now
-            return None, *_differentiate(ctx, gradients)
+        inputs = [x.detach().requires_grad_() for x in ctx.saved_tensors]
+        outputs, overwritten = _run_watched(ctx.run, inputs)
+        if not overwritten:
+            return None, *_differentiate(outputs, inputs, gradients)
+        del outputs
+        with torch.autograd.graph.allow_mutation_on_saved_tensors(), torch.enable_grad():
+            # Copies what is about to be overwritten; slow, for it watches every operation.
+            return None, *_differentiate(ctx.run(*inputs), inputs, gradients)
 
 
-def _differentiate(ctx: Any, gradients: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor | None, ...]:
-    inputs = [x.detach().requires_grad_() for x in ctx.saved_tensors]
-    with torch.enable_grad():
-        outputs = ctx.run(*inputs)
+def _run_watched(run: _Run, inputs: list[torch.Tensor]) -> tuple[Any, bool]:
+    """Run with gradients; also whether anything that the graph has saved was overwritten.
+
+    Found out by version counters, not by trying: a backward pass that fails on it leaks its graph (PyTorch 2.15).
+    """
+    saved: list[tuple[torch.Tensor, int]] = []
+
+    def keep(x: torch.Tensor) -> torch.Tensor:
+        x = x.detach()  # shares memory and version counter, and holds no graph
+        saved.append((x, x._version))
+        return x
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        outputs = run(*inputs)
+    return outputs, any(x._version != version for x, version in saved)
+
+
+def _differentiate(
+    outputs: Any, inputs: list[torch.Tensor], gradients: tuple[torch.Tensor, ...]
+) -> tuple[torch.Tensor | None, ...]:
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     pairs = [(out, g) for out, g in zip(outputs, gradients, strict=True) if g is not None and out.requires_grad]
     return torch.autograd.grad([out for out, _ in pairs], inputs, [g for _, g in pairs], allow_unused=True)

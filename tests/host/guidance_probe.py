@@ -324,7 +324,7 @@ def growth() -> Iterator[dict[str, Any]]:
         gc.collect()
         tensors.append(sum(type(each) is torch.Tensor for each in gc.get_objects()))
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
-    settled = min(10, len(peaks) - 1)
+    settled = min(10, len(peaks) // 2)
     yield {
         "case": f"{ARGUMENTS.runs} runs",
         "tensors_after_warm_up": tensors[settled],

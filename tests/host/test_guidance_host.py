@@ -25,7 +25,7 @@ def probe() -> Results:
     comfyui = os.environ.get("COMFYUI_PATH")
     if not comfyui and importlib.util.find_spec("comfy") is None:
         pytest.skip("this Python has no ComfyUI: run scripts/test.py, or set COMFYUI_PATH")
-    command = [sys.executable, str(HERE / "guidance_probe.py"), "--runs", "14"]
+    command = [sys.executable, str(HERE / "guidance_probe.py"), "--runs", "8"]
     if comfyui:
         command += ["--comfyui", comfyui]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

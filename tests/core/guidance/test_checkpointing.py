@@ -66,3 +66,20 @@ def test_without_gradients_nothing_is_run_twice() -> None:
     with checkpointed_blocks(network), torch.no_grad():
         network(torch.rand(1, 2))
     assert len(calls) == 1
+
+
+def test_nothing_is_left_behind() -> None:
+    import gc
+
+    network = Network()
+
+    def count() -> int:
+        x = torch.rand(3, 4, dtype=torch.float64, requires_grad=True)
+        with checkpointed_blocks(network):
+            torch.autograd.grad(network(x).sum(), x)
+        del x
+        gc.collect()
+        return sum(type(each) is torch.Tensor for each in gc.get_objects())
+
+    count()
+    assert count() == count()
