@@ -116,4 +116,4 @@ def build_objective(
         threshold=neglect_threshold,
         manipulation=manipulation,
     )
-    return core.guidance.objective.Objective(clip.clip, prompt, constraints or (), weights, words)  # type: ignore[arg-type]
+    return core.guidance.objective.Objective(clip.clip, prompt, constraints or (), weights, words)

@@ -24,7 +24,7 @@ class _Clamp(torch.autograd.Function):
 def clamp_pixels(x: torch.Tensor) -> torch.Tensor:
     """Clamp to 0..1, whose gradient passes where descending it leads back inside (a plain clamp stops it there, and
     a saturated pixel could never recover)."""
-    return _Clamp.apply(x)  # type: ignore[no-any-return]
+    return _Clamp.apply(x)
 
 
 def latents_to_rgb(

@@ -230,7 +230,7 @@ class Objective:
 
 
 def _detached(losses: Losses) -> Losses:
-    rest = (None if x is None else x.detach() for x in losses[2:])  # type: ignore[attr-defined]
+    rest = (None if x is None else x.detach() for x in losses[2:])
     return Losses(losses.total.detach(), {name: x.detach() for name, x in losses.terms.items()}, *rest)
 
 
