@@ -11,7 +11,9 @@ import argparse
 import itertools
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -134,11 +136,13 @@ def evaluate(
     chosen: list[Variant],
     thresholds: dict[str, float],
     wanted: int,
+    faithful: int,
 ) -> dict[str, Tally]:
-    """Score ``wanted`` queries (or as many as there are) with every variant."""
+    """Score ``wanted`` queries (or as many as there are) with every variant, the first ``faithful`` by deletion and
+    insertion too."""
     tallies = {variant.name: Tally() for variant in chosen}
     waiting: list[tuple[torch.Tensor, torch.Tensor]] = []
-    done, start = 0, time.perf_counter()
+    done, perturbed, start = 0, 0, time.perf_counter()
     for scene, (pixels, texts, shown) in enumerate(queries(clip, images)):
         masks = torch.stack([found.mask for found in shown.objects])
         for variant in chosen:
@@ -148,15 +152,18 @@ def evaluate(
             scores = metrics.score_maps(full, masks.float(), thresholds[variant.name], shown.valid)
             for name, values in zip(("miou", "msc", "pointing", "auc", "in_box"), fields(scores), strict=True):
                 tally.values[name].append(getattr(scores, values.name))
-            tally.maps.append(maps.cpu())
             tally.scene += [scene] * len(masks)
-        waiting += [(pixels[0], text) for text in texts]
+            if perturbed < faithful:
+                tally.maps.append(maps.cpu())
+        if perturbed < faithful:
+            waiting += [(pixels[0], text) for text in texts]
+            perturbed += len(masks)
         done += len(masks)
-        if len(waiting) >= _QUERIES_PER_FAITHFULNESS_PASS or done >= wanted:
+        if len(waiting) >= _QUERIES_PER_FAITHFULNESS_PASS or (waiting and perturbed >= faithful):
             _add_faithfulness(clip, tallies, waiting)
             waiting = []
-        if scene % 25 == 24:
-            print(f"  {done} queries, {time.perf_counter() - start:.0f} s", flush=True)
+        if scene % 50 == 49:
+            print(f"  {done} of {wanted} queries, {time.perf_counter() - start:.0f} s", flush=True)
         if done >= wanted:
             break
     if waiting:
@@ -191,13 +198,39 @@ def milliseconds(clip: ExplainableCLIP, variant: Variant, repeats: int) -> float
     return 1000 * sorted(times)[len(times) // 2]
 
 
+def evaluate_in_processes(options: argparse.Namespace, thresholds: dict[str, float]) -> dict[str, Tally]:
+    """:func:`evaluate` on every n-th image in each of n processes, which are given a thread each."""
+    count = options.processes
+    if count == 1:
+        return _evaluate_part(options, thresholds, 0)
+    with ProcessPoolExecutor(count, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        parts = list(pool.map(_evaluate_part, [options] * count, [thresholds] * count, range(count)))
+    merged = parts[0]
+    for number, part in enumerate(parts[1:], 1):
+        for name, tally in part.items():
+            for metric, values in tally.values.items():
+                merged[name].values[metric] += values
+            merged[name].scene += [-number - count * scene for scene in tally.scene]  # no scene is in two parts
+    return merged
+
+
+def _evaluate_part(options: argparse.Namespace, thresholds: dict[str, float], part: int) -> dict[str, Tally]:
+    clip, count = load_clip(options.clip), options.processes
+    images = itertools.islice(_images(options)[1], part, None, count)
+    wanted, faithful = -(-options.queries // count), -(-options.faithful // count)
+    return evaluate(clip, images, variants(clip, options.methods), thresholds, wanted, faithful)
+
+
 def summarise(tally: Tally, threshold: float, milliseconds: float) -> dict[str, Any]:
     """Of each metric the mean and its 95 % interval over scenes."""
     scenes = torch.tensor(tally.scene)
     row: dict[str, Any] = {"threshold": threshold, "ms": milliseconds, "queries": len(scenes)}
     for name in METRICS:
-        mean, low, high = metrics.mean_with_interval(torch.cat(tally.values[name]), scenes)
+        values = torch.cat(tally.values[name])
+        groups = scenes if len(values) == len(scenes) else None  # deletion and insertion saw a part of the queries
+        mean, low, high = metrics.mean_with_interval(values, groups)
         row[name], row[f"{name}_interval"] = mean, [low, high]
+    row["faithfulness_queries"] = len(torch.cat(tally.values["deletion"]))
     return row
 
 
@@ -211,6 +244,8 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="300 queries: a few minutes")
     parser.add_argument("--queries", type=int, help="objects to ask for (default 2000)")
+    parser.add_argument("--faithful", type=int, help="how many of them to judge by deletion and insertion (a quarter)")
+    parser.add_argument("--processes", type=int, default=1, help="share the work among so many, one thread each")
     parser.add_argument("--dataset", choices=["demo", *FOLDERS], default="demo")
     parser.add_argument("--root", type=Path, help="the data set's folder")
     parser.add_argument("--vendor", default=None, help="art of the demo scenes (default: the unseen vendor)")
@@ -218,16 +253,16 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     options = parser.parse_args(arguments)
-    wanted = options.queries or (300 if options.quick else 2000)
+    options.queries = options.queries or (300 if options.quick else 2000)
+    options.faithful = options.queries // 4 if options.faithful is None else options.faithful
 
     clip = load_clip(options.clip)
     chosen = variants(clip, options.methods)
-    tuning, reported = _images(options, wanted)
-    print(f"{clip.name}: {len(chosen)} methods, {wanted} queries")
+    print(f"{clip.name}: {len(chosen)} methods, {options.queries} queries")
     start = time.perf_counter()
-    thresholds = choose_thresholds(clip, tuning, chosen)
+    thresholds = choose_thresholds(clip, _images(options)[0], chosen)
     print(f"  thresholds chosen, {time.perf_counter() - start:.0f} s", flush=True)
-    tallies = evaluate(clip, reported, chosen, thresholds, wanted)
+    tallies = evaluate_in_processes(options, thresholds)
     repeats = 5 if options.quick else 20
     rows = {
         variant.name: summarise(tallies[variant.name], thresholds[variant.name], milliseconds(clip, variant, repeats))
@@ -238,6 +273,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         "fingerprint": clip.fingerprint,
         "dataset": options.dataset,
         "queries": max(row["queries"] for row in rows.values()),
+        "faithfulness_queries": max(row["faithfulness_queries"] for row in rows.values()),
         "machine": describe_machine(),
         "seconds": round(time.perf_counter() - start),
         "methods": rows,
@@ -247,12 +283,12 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     return result
 
 
-def _images(options: argparse.Namespace, wanted: int) -> tuple[Iterable[AnnotatedImage], Iterable[AnnotatedImage]]:
+def _images(options: argparse.Namespace) -> tuple[Iterable[AnnotatedImage], Iterable[AnnotatedImage]]:
     """Images to choose thresholds on, and images to report."""
     if options.dataset == "demo":
         vendor = {} if options.vendor is None else {"vendor": options.vendor}
-        tuned = read_demo(max(10, wanted // 20), vendor=TUNING_VENDOR, seed=1)
-        return tuned, read_demo(wanted, **vendor)
+        tuned = read_demo(max(10, options.queries // 20), vendor=TUNING_VENDOR, seed=1)
+        return tuned, read_demo(options.queries, **vendor)
     if options.root is None:
         raise SystemExit(f"--dataset {options.dataset} needs --root: the folder that holds it")
     read = FOLDERS[options.dataset]

@@ -38,7 +38,8 @@ def markdown(result: dict[str, Any]) -> str:
     rows = dict(sorted(result["methods"].items(), key=lambda item: -item[1]["pointing"]))
     best = {key: (min if key == "deletion" else max)(row[key] for row in rows.values()) for key in COLUMNS}
     lines = [
-        f"{result['queries']} object queries, {result['dataset']}, CLIP: {result['clip']} ({result['fingerprint']}). "
+        f"{result['queries']} object queries ({result['faithfulness_queries']} of them for deletion and insertion), "
+        f"{result['dataset']}, CLIP: {result['clip']} ({result['fingerprint']}). "
         f"{machine_line(result['machine'])}; {result['seconds']} s.",
         "",
         "| method | " + " | ".join(COLUMNS.values()) + " | ms a prompt | threshold |",

@@ -97,15 +97,21 @@ def plain_forward(clip: ExplainableCLIP, pixels: torch.Tensor) -> None:
 
 def median_ms(work: Callable[[], Any], repeats: int) -> float:
     """Median time of ``repeats`` runs after one to warm up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return round(1000 * sorted(times)[len(times) // 2], 2)
+    return medians_in_turns({"work": work}, repeats)["work"]
+
+
+def medians_in_turns(work: dict[str, Callable[[], Any]], repeats: int, warm_up: bool = True) -> dict[str, float]:
+    """Median times of several variants, run in turns: a machine that is busy for a while slows all of them alike."""
+    times: dict[str, list[float]] = {name: [] for name in work}
+    for turn in range(repeats + warm_up):
+        for name, run in work.items():
+            start = time.perf_counter()
+            run()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            if turn or not warm_up:
+                times[name].append(time.perf_counter() - start)
+    return {name: round(1000 * sorted(found)[len(found) // 2], 2) for name, found in times.items()}
 
 
 def time_relevancy(name: str, counts: tuple[int, ...], repeats: int, device: torch.device) -> dict[str, Any]:
@@ -126,7 +132,7 @@ def time_relevancy(name: str, counts: tuple[int, ...], repeats: int, device: tor
             "reference_last_block": lambda texts=texts: reference_order(clip, pixels, texts, 1),  # type: ignore[misc]
             "reference": lambda texts=texts: reference_order(clip, pixels, texts, None),  # type: ignore[misc]
         }
-        found = {key: median_ms(run, few) for key, run in work.items()}
+        found = medians_in_turns(work, few, warm_up=count <= 8)
         found["speedup_all_blocks"] = round(found["reference"] / found["all_blocks"], 2)
         found["speedup_last_block"] = round(found["reference"] / found["last_block"], 2)
         found["floor_ratio"] = round(found["all_blocks"] / found["floor"], 3)

@@ -46,10 +46,10 @@ class TrainingSettings:
         seed: of the shuffling.
     """
 
-    epochs: int = 20
+    epochs: int = 6
     batch_size: int = 64
     learning_rate: float = 1e-3
-    attention_mass: float = 0.6
+    attention_mass: float = 0.2
     seed: int = 0
 
     def check(self) -> None:
