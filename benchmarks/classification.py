@@ -31,7 +31,7 @@ from clip_explainability.core.classification.classes import ClassList, ClassName
 from clip_explainability.core.classification.classify import Prompting, classify
 from clip_explainability.core.classification.ensembles import ENSEMBLES
 from clip_explainability.core.classification.explainability_weights import SHARPNESS, class_word_shares
-from clip_explainability.core.classification.templates import preset_templates
+from clip_explainability.core.classification.templates import CUSTOM, PRESETS, preset_templates
 from clip_explainability.core.classification.zero_shot import encode_classes
 from clip_explainability.core.clip import ExplainableCLIP
 from clip_explainability.core.demo.captions import TEMPLATES
@@ -41,7 +41,8 @@ from intervals import mean_interval
 RESULTS = Path(__file__).resolve().parent / "results"
 VALIDATION_VENDOR = "emojione"
 LEVELS = (0.0, 0.5, 1.0)
-LAMBDAS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)
+LAMBDAS = (0.0, 0.03, 0.1, 0.3, 1.0, 10.0)
+DEMO_TEMPLATES = "demo world"
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,10 @@ def main() -> None:
     clip = load_clip(arguments.clip)
     vendor = VALIDATION_VENDOR if arguments.choose else art.TEST_VENDOR
     if arguments.images:
-        pool, templates = folder_pool(clip, arguments.images), preset_templates("imagenet 80")
+        pool = folder_pool(clip, arguments.images)
     else:
         pool = demo_pool(clip, arguments.vendor or vendor, LEVELS, size.test_images, size.support_images)
-        templates = TEMPLATES
+    templates = TEMPLATES if arguments.templates == DEMO_TEMPLATES else preset_templates(arguments.templates)
     RESULTS.mkdir(exist_ok=True)
     if arguments.choose:
         choose(clip, pool, templates, size)
@@ -81,6 +82,7 @@ def main() -> None:
     results["about"] = {
         "clip": clip.name,
         "fingerprint": clip.fingerprint,
+        "templates": arguments.templates,
         "images": arguments.images or f"scenes of {arguments.vendor or vendor}",
         "classes": len(pool.classes),
         "size": asdict(size),
@@ -106,6 +108,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--ways", type=int, help="classes a task")
     parser.add_argument("--explainability-weight", type=float, default=LearningSettings().explainability_weight)
     parser.add_argument("--choose", action="store_true", help="compare lambdas on the validation vendor instead")
+    parser.add_argument(
+        "--templates",
+        default="imagenet 80",
+        choices=[*(name for name in PRESETS if name != CUSTOM), DEMO_TEMPLATES],
+        help=f"{DEMO_TEMPLATES!r}: the phrasings that the demo CLIP was trained to compare",
+    )
     parser.add_argument("--threads", type=int, help="torch threads")
     parser.add_argument("--name", help="name of the result files")
     return parser.parse_args()
@@ -187,7 +195,7 @@ def summarise(found: dict[str, np.ndarray], pool: Pool, templates: tuple[str, ..
     }
 
 
-def throughput_ratio(clip: ExplainableCLIP, templates: tuple[str, ...], count: int = 256, rounds: int = 7) -> float:
+def throughput_ratio(clip: ExplainableCLIP, templates: tuple[str, ...], count: int = 128, rounds: int = 7) -> float:
     """Images a second of the whole classifier over those of a bare loop around ``encode_image``; both by turns.
 
     Both get the same tensors, twice the tower's size; class texts are encoded before.

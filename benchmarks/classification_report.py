@@ -31,7 +31,7 @@ def write_markdown(results: dict[str, Any], path: Path) -> str:
         "# Classification",
         "",
         f"{about['clip']} on {about['images']}: {size['tasks']} tasks of {size['ways']} classes "
-        f"(of {about['classes']}).",
+        f"(of {about['classes']}), templates: {about['templates']}.",
         "Accuracy in percent, with 95 % intervals over tasks.",
         "",
         "| method | all | " + " | ".join(f"clutter {level}" for level in levels) + " |",
@@ -45,7 +45,7 @@ def write_markdown(results: dict[str, Any], path: Path) -> str:
         f"Single templates range from {100 * accuracy['single_template_min']:.1f} to "
         f"{100 * accuracy['single_template_max']:.1f} "
         f"(spread {100 * (accuracy['single_template_max'] - accuracy['single_template_min']):.1f} points).",
-        f"Lambda is {results['lambda']:g}, chosen on another vendor's art.",
+        f"Lambda is {results['lambda']:g} (see classification_choice.json for its choice on another vendor's art).",
         "",
         "| difference, task by task (points) | all | " + " | ".join(f"clutter {level}" for level in levels) + " |",
         "|---|---" + "|---" * len(levels) + "|",

@@ -67,10 +67,10 @@ class LearnClassPrompts:
                 "explainability_weight": (
                     "FLOAT",
                     {
-                        "default": 1.0,
+                        "default": prompts.LearningSettings.explainability_weight,
                         "min": 0.0,
                         "max": 1000.0,
-                        "step": 0.05,
+                        "step": 0.01,
                         "tooltip": "Lambda: how much the loss asks that the class's own words carry the relevancy. "
                         "0 is plain CoOp, and faster.",
                     },
