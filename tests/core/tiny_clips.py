@@ -66,7 +66,8 @@ FAMILIES = [*CONFIGS, *TIMM_CONFIGS, "coca"]
 @functools.cache
 def tiny_clip(family: str, seed: int = 0) -> ExplainableCLIP:
     """The random CLIP of a family; the same weights on every call."""
-    with torch.random.fork_rng():
+    # Whichever test comes first may be under inference mode, as nodes are.
+    with torch.inference_mode(False), torch.random.fork_rng():
         torch.manual_seed(seed)
         model = _build(family)
         for name, parameter in model.named_parameters():

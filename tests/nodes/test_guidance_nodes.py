@@ -29,7 +29,9 @@ class Vae:
     vae_dtype = torch.float32
 
     def __init__(self) -> None:
-        self.first_stage_model = torch.nn.ConvTranspose2d(4, 3, 8, 8).eval()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.first_stage_model = torch.nn.ConvTranspose2d(4, 3, 8, 8).eval()
         self.first_stage_model.decode = self.first_stage_model.forward
 
     def memory_used_decode(self, shape: tuple[int, ...], dtype: torch.dtype) -> int:
@@ -124,8 +126,9 @@ class TestExplainabilityGuidance:
 
 class TestOptimizeLatent:
     def test_the_loss_falls_and_the_latent_keeps_its_company(self) -> None:
-        latent, record = optimize()
-        assert record.steps[-1].total[0] < record.steps[0].total[0]
+        latent, record = optimize(steps=30)
+        losses = [float(step.total[0]) for step in record.steps]
+        assert sum(losses[-6:]) < sum(losses[:6])  # every step has windows of its own: single ones are noise
         assert latent["batch_index"] == [0, 1]
         assert latent["samples"].shape == (2, 4, 8, 8)
 
