@@ -32,6 +32,9 @@ def test_an_example_knows_only_nodes_of_the_pack_and_of_comfyui(name: str, examp
     assert example(name)
 
 
-@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "file", [file for file in EXAMPLES if not needs_download(read_workflow(file))], ids=lambda file: file.name
+)
 def test_an_example_has_a_thumbnail(file: Path) -> None:
+    """A thumbnail shows a real result; what needs a real model has none until it was run with one."""
     assert file.with_suffix(".jpg").is_file()
