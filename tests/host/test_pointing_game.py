@@ -5,7 +5,6 @@ from __future__ import annotations
 import pointing_game
 from host_client import ComfyClient
 
-
 # The embedded weights of 0.1.0 (276 000 scenes of training) reach 57 of 80; the goal, with longer training, is 0.9.
 # This bound only tells a broken map (chance is about 0.1) or worse weights from the ones that are shipped.
 LEAST_SHARE = 0.62
