@@ -8,8 +8,9 @@ by a maximum over the patches inside a mask instead:
     loss = ½ CE(images to texts) + ½ CE(texts to images),  logits = scale · cos(v, t)
 
 The mask is "free attention": the frozen tower's own, no labels. What the paper leaves open is chosen here and measured
-(``benchmarks/README.md``): the mask keeps the patches that hold the largest attention up to ``attention_mass`` of its
-sum; W' starts as the tower's own projection; the texts' side has no projection of its own; the scale is CLIP's.
+(``benchmarks/README.md``): attention is followed through all blocks (rollout), for the last block's alone may point at
+the background; the mask keeps the patches that hold the most of it, up to ``attention_mass`` of its sum; W' starts as
+the tower's own projection; the texts' side has no projection of its own; the scale is CLIP's.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from .clip import ExplainableCLIP
 from .eclip import EclipProjection, initial_projection
 from .errors import InputError, UnsupportedFamilyError
 from .methods.base import MapOptions
-from .methods.raw_attention import RawAttention
+from .methods.rollout import Rollout
 from .patch_features import head_input, patch_tokens
 from .patch_tokens import run_tower
 from .text_tower import encode_tokens
@@ -46,10 +47,10 @@ class TrainingSettings:
         seed: of the shuffling.
     """
 
-    epochs: int = 6
+    epochs: int = 20
     batch_size: int = 64
     learning_rate: float = 1e-3
-    attention_mass: float = 0.2
+    attention_mass: float = 0.05
     seed: int = 0
 
     def check(self) -> None:
@@ -74,7 +75,7 @@ class FrozenPairs:
 
     Attributes:
         hidden: head input of every patch ``[n, rows * columns, width]``, on the CPU, fp16 where that can hold it.
-        attention: how the image feature attends to the patches ``[n, rows * columns]``, fp32.
+        attention: attention rollout from the image feature to the patches ``[n, rows * columns]``, fp32.
         texts: L2-normalised caption features ``[n, D]``, fp32.
         captions: n strings; equal ones are no negatives of each other.
     """
@@ -127,7 +128,7 @@ def encode_pairs(
         tower = run_tower(clip, pixels)
         hidden.append(_compact(head_input(clip, patch_tokens(clip, tower.tokens))).cpu())
         text = _encode_captions(clip, chunk)
-        attention.append(RawAttention().patch_maps(clip, pixels, text[:1], MapOptions()).maps[0].flatten(1).cpu())
+        attention.append(Rollout().patch_maps(clip, pixels, text[:1], MapOptions()).maps[0].flatten(1).cpu())
         texts.append(text.cpu())
         report(start + len(chunk))
     return FrozenPairs(torch.cat(hidden), torch.cat(attention), torch.cat(texts), tuple(captions))

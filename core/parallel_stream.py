@@ -14,12 +14,12 @@ from .attention import Rewrite
 from .clip import ExplainableCLIP
 from .patch_tokens import BlockCall, ImagePass, PoolingCall
 
-_PAPERS_BLOCKS = 6  # of 12, in both papers
+_LAST_BLOCKS = 6  # in both papers
 
 
 def parallel_blocks(clip: ExplainableCLIP) -> int:
-    """How many last blocks get a parallel stream: 6, at most half of all, at least one."""
-    return max(1, min(_PAPERS_BLOCKS, clip.vision.blocks // 2))
+    """How many last blocks get a parallel stream."""
+    return min(_LAST_BLOCKS, clip.vision.blocks) or 1
 
 
 def parallel_stream(tower: ImagePass, rewrite: Callable[[BlockCall | PoolingCall], Rewrite]) -> torch.Tensor:

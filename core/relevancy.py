@@ -126,10 +126,9 @@ def image_relevancy(
     layers = list(trace.attention) + ([] if trace.pooling is None else [trace.pooling])
     bytes_per_text = sum(a.numel() * a.element_size() for a in layers)
     per_pass = max(1, min(len(text_features), pass_bytes // max(bytes_per_text, 1)))
-    rows = [
-        _patch_rows(trace, gradients)
+    rows = [  # a pass's gradients are gone before the next one's are made
+        _patch_rows(trace, score_gradients(trace.features, layers, chunk, scale, create_graph))
         for chunk in text_features.split(per_pass)
-        for gradients in [score_gradients(trace.features, layers, chunk, scale, create_graph)]
     ]
     relevancy = torch.cat(rows)[..., trace.tower.prefix :]
     return relevancy.unflatten(-1, trace.tower.grid)

@@ -49,7 +49,7 @@ class TrainECLIPProjection:
         return {
             "required": {
                 "clip": (EXPLAINABLE_CLIP, {"tooltip": "From Load Explainable CLIP. It is not changed."}),
-                "epochs": ("INT", {"default": 6, "min": 1, "max": 1000, "tooltip": "Passes over the pairs."}),
+                "epochs": ("INT", {"default": 20, "min": 1, "max": 1000, "tooltip": "Passes over the pairs."}),
                 "batch_size": (
                     "INT",
                     {
@@ -73,10 +73,10 @@ class TrainECLIPProjection:
                 "attention_mass": (
                     "FLOAT",
                     {
-                        "default": 0.2,
+                        "default": 0.05,
                         "min": 0.01,
                         "max": 1.0,
-                        "step": 0.05,
+                        "step": 0.01,
                         "tooltip": "Share of CLIP's own attention that the mask of the pooling keeps. 1 pools over "
                         "the whole image.",
                     },

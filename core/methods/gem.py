@@ -22,7 +22,7 @@ class GEM(SimilarityMethod):
     with the temperature ``1 / τ = scale · mean_i ‖x_i‖`` of the attention's input (Bousselham et al. 2024, "Grounding
     Everything: Emerging Localization Properties in Vision-Language Transformers", equations 2-6; one iteration).
 
-    Last blocks: 6, at most half of all.
+    Last blocks: 6.
     """
 
     name = "gem"

@@ -26,7 +26,7 @@ class Surgery(MapMethod):
     Open-Vocabulary Tasks", equations 4-9). What is common to all prompts is removed, so maps depend on which prompts
     are asked together; a single prompt is contrasted with the empty one.
 
-    Last blocks: 6, at most half of all. In a ResNet v is normalised and the scale 8 times larger, as in the released
+    Last blocks: 6. In a ResNet v is normalised and the scale 8 times larger, as in the released
     code.
     """
 

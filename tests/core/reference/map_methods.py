@@ -148,12 +148,12 @@ def naclip(tower: Tower, texts: torch.Tensor) -> torch.Tensor:
 
 
 def parallel(tower: Tower, attend_of: Callable[[torch.Tensor], Attend]) -> torch.Tensor:
-    """The parallel stream of CLIP Surgery and GEM over the last half of the blocks, at most 6."""
+    """The parallel stream of CLIP Surgery and GEM over the last 6 blocks."""
     if tower.kind == "resnet":
         pool, x = tower.visual.attnpool, tower.feature_map[0].flatten(1).T
         entering = torch.cat([x.mean(0, keepdim=True), x]) + pool.positional_embedding
         return resnet_rows(tower, attend_of(entering))
-    count = max(1, min(6, len(tower.blocks) // 2))
+    count = min(6, len(tower.blocks))
     stream = tower.blocks[-count].x
     for block in tower.blocks[-count:]:
         stream = stream + block.branch(attend_of(block.attention_input()))
