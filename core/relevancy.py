@@ -117,7 +117,7 @@ def image_relevancy(
         text_features: L2-normalised ``[K, D]``.
         scale: of the score: 1 explains the cosine, ``clip.logit_scale`` the logit. R starts at I, so the scale
             changes the weight of the higher-order terms.
-        create_graph: keep the result differentiable with respect to image and text features.
+        create_graph: keep the result differentiable with respect to image and text features; else it has no graph.
         pass_bytes: bound on the gradients held at once; more texts take more passes.
 
     Returns:
@@ -126,10 +126,12 @@ def image_relevancy(
     layers = list(trace.attention) + ([] if trace.pooling is None else [trace.pooling])
     bytes_per_text = sum(a.numel() * a.element_size() for a in layers)
     per_pass = max(1, min(len(text_features), pass_bytes // max(bytes_per_text, 1)))
-    rows = [  # a pass's gradients are gone before the next one's are made
-        _patch_rows(trace, score_gradients(trace.features, layers, chunk, scale, create_graph))
-        for chunk in text_features.split(per_pass)
-    ]
+    rows = []
+    for chunk in text_features.split(per_pass):
+        gradients = score_gradients(trace.features, layers, chunk, scale, create_graph)
+        with torch.set_grad_enabled(create_graph):  # else the rows' own graph would keep every pass's gradients
+            rows.append(_patch_rows(trace, gradients))
+        del gradients
     relevancy = torch.cat(rows)[..., trace.tower.prefix :]
     return relevancy.unflatten(-1, trace.tower.grid)
 
