@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from page_console import BOOT_MS, VIEWPORT, Console
+
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
 
 FLAGS = [
     "--no-sandbox",
@@ -23,8 +26,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-BOOT_MS = 120_000  # 5 s on an idle machine
-VIEWPORT = {"width": 1280, "height": 860}
 RENDERERS = {"canvas": False, "nodes2": True}  # name -> Nodes 2.0
 
 
@@ -59,30 +60,6 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture(scope="session", params=list(RENDERERS))
 def renderer(request: pytest.FixtureRequest) -> str:
     return request.param
-
-
-TRACE = """
-Error.stackTraceLimit = 100;
-for (const kind of ["warn", "error"]) {
-  const report = console[kind];
-  console[kind] = (...said) => report.call(console, ...said, "\\nsaid at " + new Error().stack);
-}
-"""
-
-
-class Console:
-    """What the page complained about: warnings and errors with our scripts on the stack, and uncaught errors."""
-
-    def __init__(self, page: Any) -> None:
-        self.complaints: list[str] = []
-        page.add_init_script(TRACE)
-        page.on("console", self._message)
-        page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
-
-    def _message(self, message: Any) -> None:
-        ours = "/extensions/" in message.text or "/extensions/" in (message.location or {}).get("url", "")
-        if ours and message.type in ("warning", "error"):
-            self.complaints.append(f"{message.type}: {message.text}")
 
 
 @pytest.fixture(scope="session")

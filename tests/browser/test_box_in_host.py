@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from box_page import BoxPage, box, state
+from page_console import BOOT_MS, VIEWPORT, Console
 
 pytestmark = pytest.mark.host
 
@@ -55,7 +56,6 @@ class OldPage(BoxPage):
 def old_page(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OldPage]:
     if importlib.util.find_spec("comfy") is None:
         pytest.skip("this Python has no ComfyUI: run scripts/test.py")
-    from conftest import BOOT_MS, VIEWPORT, Console
     from environment import Environment
     from host_server import ComfyServer
 
