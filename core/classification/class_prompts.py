@@ -40,7 +40,7 @@ class LearningSettings:
 
     context_tokens: int = 16
     position: Position = "middle"
-    explainability_weight: float = 0.1
+    explainability_weight: float = 0.3
     minimise_others: bool = True
     derivative: Derivative = "first order"
     epochs: int = 50
