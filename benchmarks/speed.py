@@ -257,7 +257,11 @@ def markdown(result: dict[str, Any]) -> str:
     for name, rows in result["models"].items():
         parts = [f"K = {k}: {row['reference_last_block'] / row['last_block']:.1f} x" for k, row in rows["k"].items()]
         lines.append(f"- {name}: {', '.join(parts)}; a plain forward pass takes {rows['forward']:.0f} ms.")
-    lines += ["", "| peer, 8 prompts | " + " | ".join(result["models"]) + " |", "| --- |" + " --- |" * len(MODELS)]
+    lines += [
+        "",
+        "| peer, 8 prompts | " + " | ".join(result["models"]) + " |",
+        "| --- |" + " --- |" * len(result["models"]),
+    ]
     for peer in PEERS:
         cells = [rows["peers"].get(peer, "not run") for rows in result["models"].values()]
         lines.append(f"| {peer} | " + " | ".join(f"{c:.0f} ms" if isinstance(c, float) else c for c in cells) + " |")
