@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from .. import core
 from . import host
 from .category import CATEGORY
+from .eclip_projection import projection_for
 from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
 from .tensors import image_to_core, maps_to_mask
 
@@ -156,7 +157,8 @@ class CLIPRelevancyMap:
         images = core.explain.check_images(image_to_core(image))
         height, width = images.shape[-2:]
         host.require_memory(32 * len(prompts) * len(images) * height * width, "text and image: drawing this many maps")
-        options = core.methods.MapOptions(blocks=last_blocks or None, score=score)
+        projection = projection_for(clip.clip) if method == "eclip" else None
+        options = core.methods.MapOptions(blocks=last_blocks or None, score=score, projection=projection)
         found = self._explain(clip, images, prompts, method, options, fit)
 
         heat = core.maps.normalize_map(found.maps)
