@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import torch.nn.functional as F
 from .clip import ExplainableCLIP
 from .errors import InputError
 from .patch_features import head_input, head_projection, patch_tokens
+from .weights import write_whole
 
 _FORMAT = "clip-explainability.eclip-projection"
 _VERSION = "1"
@@ -84,17 +84,7 @@ def save_projection(projection: EclipProjection, path: str | os.PathLike[str]) -
         "history": json.dumps(projection.history),
     }
     data = save({"weight": projection.weight.contiguous(), "bias": projection.bias.contiguous()}, metadata)
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return target
+    return write_whole(path, data)
 
 
 def load_projection(path: str | os.PathLike[str], clip: ExplainableCLIP | None = None) -> EclipProjection:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,6 +12,7 @@ import torch
 
 from ..clip import ExplainableCLIP
 from ..errors import InputError
+from ..weights import write_whole
 
 Position = Literal["middle", "end", "front"]
 Derivative = Literal["first order", "full"]
@@ -109,17 +109,7 @@ def save_class_prompts(prompts: ClassPrompts, path: str | os.PathLike[str]) -> P
         "clip_name": prompts.clip_name,
     }
     data = save({"context": prompts.context.contiguous()}, metadata)
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return target
+    return write_whole(path, data)
 
 
 def load_class_prompts(path: str | os.PathLike[str], clip: ExplainableCLIP | None = None) -> ClassPrompts:
