@@ -24,7 +24,6 @@ import torch
 from classification_data import Pool, art, demo_pool, folder_pool
 from classification_report import write_markdown, write_plot
 from classification_tasks import draw_task, one_shot_accuracy, zero_shot_accuracy
-from clip_explainability.core import sources
 from clip_explainability.core.classification.cache import FeatureCache
 from clip_explainability.core.classification.class_prompts import LearningSettings
 from clip_explainability.core.classification.classes import ClassList, ClassName
@@ -35,6 +34,7 @@ from clip_explainability.core.classification.templates import CUSTOM, PRESETS, p
 from clip_explainability.core.classification.zero_shot import encode_classes
 from clip_explainability.core.clip import ExplainableCLIP
 from clip_explainability.core.demo.captions import TEMPLATES
+from clip_explainability.core.loading import sources
 from clip_explainability.core.views import View, cut_view
 from intervals import mean_interval
 

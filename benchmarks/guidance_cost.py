@@ -27,7 +27,7 @@ pack.load()
 
 import open_clip  # noqa: E402
 import torch  # noqa: E402
-from clip_explainability.core import boxes  # noqa: E402
+from clip_explainability.core.boxes.constraint import from_box  # noqa: E402
 from clip_explainability.core.clip import ExplainableCLIP  # noqa: E402
 from clip_explainability.core.grad_mode import gradients  # noqa: E402
 from clip_explainability.core.guidance.cutouts import draw_windows, seeded_generator  # noqa: E402
@@ -36,7 +36,7 @@ from clip_explainability.core.guidance.objective import Objective, Weights  # no
 
 PROMPT = "a brown dog, a blue bicycle and a wooden bench on a beach"
 THREE = tuple(
-    boxes.from_box(label, box, 64, 64, prompt=f"a photo of {label}")
+    from_box(label, box, 64, 64, prompt=f"a photo of {label}")
     for label, box in [
         ("a dog", (0.05, 0.4, 0.4, 0.95)),
         ("a bicycle", (0.5, 0.4, 0.95, 0.9)),

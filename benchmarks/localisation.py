@@ -20,8 +20,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from benchmark_pack import ROOT
-from clip_explainability.core import metrics
-from clip_explainability.core.checkpoints import load_checkpoint
 from clip_explainability.core.clip import ExplainableCLIP
 from clip_explainability.core.datasets.annotated import AnnotatedImage
 from clip_explainability.core.datasets.coco import read_coco
@@ -29,12 +27,14 @@ from clip_explainability.core.datasets.demo import read_demo
 from clip_explainability.core.datasets.imagenet_s import read_imagenet_s
 from clip_explainability.core.datasets.voc import read_voc
 from clip_explainability.core.demo.clip import load_demo
-from clip_explainability.core.eclip import find_projection
-from clip_explainability.core.faithfulness import deletion_and_insertion
+from clip_explainability.core.eclip.projection import find_projection
+from clip_explainability.core.evaluation import metrics
+from clip_explainability.core.evaluation.faithfulness import deletion_and_insertion
 from clip_explainability.core.grad_mode import gradients
+from clip_explainability.core.loading.checkpoints import load_checkpoint
 from clip_explainability.core.methods import METHODS, MapOptions
-from clip_explainability.core.text_tower import encode_tokens
-from clip_explainability.core.tokens import tokenize
+from clip_explainability.core.towers.text import encode_tokens
+from clip_explainability.core.towers.tokens import tokenize
 from clip_explainability.core.views import choose_views, cut_view, merge_maps
 from localisation_report import write_report
 from machine import describe_machine

@@ -28,7 +28,8 @@ import open_clip
 import torch
 import torch.nn.functional as F
 from benchmark_pack import ROOT
-from clip_explainability.core import boxes, relevancy
+from clip_explainability.core import relevancy
+from clip_explainability.core.boxes.constraint import from_box
 from clip_explainability.core.classification.zero_shot import encode_images, encode_texts
 from clip_explainability.core.clip import ExplainableCLIP
 from clip_explainability.core.grad_mode import gradients
@@ -213,7 +214,7 @@ def time_guidance(repeats: int) -> dict[str, float]:
     """One guidance step (loss and its gradient) on a 256 px picture through ViT-B/32, four cutouts."""
     clip = random_clip("ViT-B-32")
     image, windows = torch.rand(1, 3, 256, 256), draw_windows(4, seeded_generator(0, 1.0))
-    box = boxes.from_box("dog", (0.1, 0.2, 0.6, 0.8), 256, 256, prompt="a photo of a dog")
+    box = from_box("dog", (0.1, 0.2, 0.6, 0.8), 256, 256, prompt="a photo of a dog")
     objectives = {
         "similarity": Objective(clip, "a dog and a cat", weights=Weights(words=0)),
         "similarity + words": Objective(clip, "a dog and a cat", choice="all"),

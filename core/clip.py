@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from .vision_tower import VisionTower, describe_vision_tower
+from .towers.vision import VisionTower, describe_vision_tower
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)

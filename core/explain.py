@@ -13,10 +13,10 @@ from .errors import InputError, UnsupportedFamilyError
 from .grad_mode import gradients, normal
 from .methods import MapOptions, find_method
 from .relevancy import TextTrace, trace_texts, word_relevancy
-from .text_tower import require_word_tower
-from .tokens import TokenBatch, tokenize, truncation_warning
+from .towers.text import require_word_tower
+from .towers.tokens import TokenBatch, tokenize, truncation_warning
 from .views import Fit, choose_views, cut_view, merge_maps
-from .words import word_scores
+from .words.scores import word_scores
 
 _IMAGES_PER_PASS = 4
 
@@ -31,8 +31,8 @@ class Explanation:
         logits: ``[K, B]``: cosine x logit scale.
         words: for each prompt its words.
         cut_off: for each prompt the words that the CLIP could not read.
-        word_scores: for each prompt ``[B, words]`` in 0..1 ("sum-max", see :mod:`.words`), or None where the text
-            tower can't be explained.
+        word_scores: for each prompt ``[B, words]`` in 0..1 ("sum-max", see :mod:`.words.scores`), or None where the
+            text tower can't be explained.
         warnings: sentences for the user.
     """
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import torch
 
-from .boxes import Constraints
+from .boxes.constraint import Constraints
 from .clip import ExplainableCLIP
 from .explain import check_images
 from .grad_mode import gradients, normal
 from .guidance.cutouts import resample
-from .neglected import NEGLECTED_BELOW, NeglectedWords, find_neglected
 from .relevancy import image_relevancy, trace_images
+from .words.neglected import NEGLECTED_BELOW, NeglectedWords, find_neglected
 
 _IMAGES_PER_PASS = 8
 _KEPT = 0.5  # a box is kept if it holds at least this share of the object's relevancy
@@ -75,7 +75,7 @@ def relevancy_inside(clip: ExplainableCLIP, images: torch.Tensor, constraints: C
     """Share of each object's relevancy (last block, as in the box loss) that lies inside its mask: ``[B, boxes]``."""
     if not constraints:
         return torch.zeros(len(images), 0)
-    from .tokens import tokenize
+    from .towers.tokens import tokenize
 
     grid = clip.vision.grid
     masks = torch.stack([constraint.mask_at(*grid) for constraint in constraints])

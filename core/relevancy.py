@@ -23,11 +23,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from .attention import AttentionTap
 from .clip import ExplainableCLIP
-from .score_gradients import score_gradients
-from .text_tower import TokenBatch, encode_tokens
-from .vision_tower import VisionTower
+from .towers.attention import AttentionTap
+from .towers.score_gradients import score_gradients
+from .towers.text import TokenBatch, encode_tokens
+from .towers.vision import VisionTower
 
 _DEFAULT_PASS_BYTES = 512 * 2**20
 
@@ -148,7 +148,7 @@ def word_relevancy(
 
     Returns:
         ``[B, K, T]`` >= 0, unnormalised and with the pooled token's own entry, which starts at 1 (R starts at I);
-        :mod:`.words` turns it into scores of words.
+        :mod:`.words.scores` turns it into scores of words.
     """
     layers = list(trace.attention)
     gradients = score_gradients(trace.features, layers, image_features, scale, create_graph)

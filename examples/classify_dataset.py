@@ -106,7 +106,7 @@ class PartClassifier:
         if threads:
             torch.set_num_threads(threads)
         self.core, self.settings, self.output, self.batch_size = load_pack(), settings, Path(output), batch_size
-        parts, sources = self.core.classification, self.core.sources
+        parts, sources = self.core.classification, self.core.loading.sources
         name = Path(settings.clip).name if settings.clip else sources.DEMO
         self.clip = sources.load_source(name, lambda _: settings.clip, None, False, torch.float32, "auto")
         learned = parts.class_prompts.load_class_prompts(settings.prompts, self.clip) if settings.prompts else None

@@ -13,7 +13,7 @@ from .category import CATEGORY
 if TYPE_CHECKING:
     import torch
 
-    from ..core.boxes import Constraints
+    from ..core.boxes.constraint import Constraints
 
 BOXES_WIDGET = "CLIP_EXPLAINABILITY_BOXES"
 EXPLAINABILITY_CONSTRAINTS = "EXPLAINABILITY_CONSTRAINTS"
@@ -117,7 +117,7 @@ class BoxSpatialConstraint:
         Only of boxes: hosts lay one message at the door of every input that is asked for here.
         """
         try:
-            core.box_state.read(_only(boxes))
+            core.boxes.editor_state.read(_only(boxes))
         except InputError as error:
             return str(error)
         return True
@@ -141,10 +141,10 @@ class BoxSpatialConstraint:
         which = frame[0] if frame else 0
         drawn = boxes[0] if boxes else ""
         detected = [
-            box for value in bboxes or [] for box in core.constraints.read_detected(value, rows, columns, which)
+            box for value in bboxes or [] for box in core.boxes.sources.read_detected(value, rows, columns, which)
         ]
-        found = core.constraints.gather(
-            core.box_state.read(drawn),
+        found = core.boxes.sources.gather(
+            core.boxes.editor_state.read(drawn),
             rows,
             columns,
             template=template[0],
@@ -154,20 +154,22 @@ class BoxSpatialConstraint:
             chained=[each for chain in constraints or [] for each in chain],
         )
         if not found:
-            hidden = core.box_state.hidden_count(drawn)
+            hidden = core.boxes.editor_state.hidden_count(drawn)
             why = f"all {hidden} boxes are hidden" if hidden else "nothing is drawn"
             raise InputError(f"boxes: {why}, and nothing else is connected; draw a box, or bypass this node")
-        warnings = core.constraints.warnings(found)
+        warnings = core.boxes.sources.warnings(found)
         for warning in warnings:
             logging.warning("Box Spatial Constraint: %s", warning)
 
         ground = picture if picture is not None else core.drawing.box_layout.empty_picture(rows, columns)
         preview = core.drawing.box_layout.draw(found, ground[..., :3])
-        pixel_boxes = [{**core.boxes.to_pixels(each.bounds, rows, columns), "label": each.label} for each in found]
+        pixel_boxes = [
+            {**core.boxes.geometry.to_pixels(each.bounds, rows, columns), "label": each.label} for each in found
+        ]
         ui: dict[str, Any] = {"box_editor_size": [columns, rows], "box_editor_warnings": warnings}
         if picture is not None:
             ui |= host.preview_images(_small(picture[:1, ..., :3]), key="box_editor_image")
-        masks_out = core.boxes.masks(found)
+        masks_out = core.boxes.constraint.masks(found)
         return {"ui": ui, "result": (found, masks_out, [pixel_boxes], preview, [each.prompt for each in found])}
 
 
@@ -211,4 +213,4 @@ def _small(image: torch.Tensor) -> torch.Tensor:
     if scale >= 1:
         return image
     height, width = (max(1, round(side * scale)) for side in image.shape[1:3])
-    return core.boxes.resize_mask(image[0].movedim(-1, 0), height, width).movedim(0, -1)[None]
+    return core.boxes.geometry.resize_mask(image[0].movedim(-1, 0), height, width).movedim(0, -1)[None]

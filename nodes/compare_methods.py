@@ -15,7 +15,7 @@ from .tensors import image_to_core
 if TYPE_CHECKING:
     import torch
 
-    from ..core.eclip import EclipProjection
+    from ..core.eclip.projection import EclipProjection
 
 
 class CompareMethods:
@@ -111,7 +111,7 @@ class CompareMethods:
         if text is not None and not text.strip():
             return "text is empty; write at least one prompt (one a line)"
         try:
-            core.method_comparison.parse_methods(methods or "")
+            core.evaluation.method_comparison.parse_methods(methods or "")
         except core.errors.InputError as error:
             return str(error)
         return True
@@ -130,7 +130,7 @@ class CompareMethods:
     ) -> dict[str, Any]:
         import torch
 
-        names = core.method_comparison.parse_methods(methods)
+        names = core.evaluation.method_comparison.parse_methods(methods)
         prompts = core.explain.check_prompts([line for line in text.splitlines() if line.strip()])
         images = core.explain.check_images(image_to_core(image))
         height, width = images.shape[-2:]
@@ -139,11 +139,13 @@ class CompareMethods:
         projection = projection_for(clip.clip, eclip_projection)
         options = core.methods.MapOptions(blocks=last_blocks or None, projection=projection)
         with host.progress(len(names)) as report:
-            found = core.method_comparison.compare(clip.ready(), images, prompts, names, options, fit, report)
+            found = core.evaluation.method_comparison.compare(
+                clip.ready(), images, prompts, names, options, fit, report
+            )
         pictures = images.movedim(1, -1).cpu()
         grid = torch.stack(
             [
-                core.method_comparison.comparison_grid(
+                core.evaluation.method_comparison.comparison_grid(
                     picture, found.heat[:, :, index], found, prompts, colormap, opacity
                 )
                 for index, picture in enumerate(pictures)

@@ -9,9 +9,9 @@ from . import host
 
 if TYPE_CHECKING:
     from ..core.clip import ExplainableCLIP
-    from ..core.eclip import EclipProjection
+    from ..core.eclip.projection import EclipProjection
 
-ECLIP_PROJECTION = "ECLIP_PROJECTION"  # core.eclip.EclipProjection
+ECLIP_PROJECTION = "ECLIP_PROJECTION"  # core.eclip.projection.EclipProjection
 ECLIP_FOLDER = "clip_explainability"
 
 
@@ -22,4 +22,4 @@ def projection_for(clip: ExplainableCLIP, connected: EclipProjection | None = No
         connected.require_clip(clip)
         return connected
     paths = [host.model_file_path(name, ECLIP_FOLDER) for name in host.model_files(ECLIP_FOLDER)]
-    return core.eclip.find_projection(clip, [path for path in paths if path is not None])
+    return core.eclip.projection.find_projection(clip, [path for path in paths if path is not None])

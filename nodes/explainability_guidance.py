@@ -25,7 +25,7 @@ from .hosted_clip import HostedClip
 if TYPE_CHECKING:
     import torch
 
-    from ..core.boxes import Constraints
+    from ..core.boxes.constraint import Constraints
     from ..core.guidance.guide import Guide
     from ..core.guidance.record import GuidanceRecord
 

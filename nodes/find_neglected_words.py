@@ -15,7 +15,7 @@ from .tensors import image_to_core
 if TYPE_CHECKING:
     import torch
 
-    from ..core.neglected import NeglectedWords
+    from ..core.words.neglected import NeglectedWords
 
 
 class FindNeglectedWords:
@@ -68,7 +68,7 @@ class FindNeglectedWords:
         self, clip: HostedClip, image: torch.Tensor, prompt: str, emphasis: float, neglect_threshold: float
     ) -> dict[str, Any]:
         images = core.explain.check_images(image_to_core(image))
-        found = core.neglected.find_neglected(clip.ready(), images, prompt, neglect_threshold)
+        found = core.words.neglected.find_neglected(clip.ready(), images, prompt, neglect_threshold)
         words = found.neglected_on_average
         pictures = core.drawing.words.stack_pictures(
             [
@@ -77,7 +77,7 @@ class FindNeglectedWords:
             ]
         )
         result = (
-            core.neglected.emphasize(prompt, words, emphasis),
+            core.words.neglected.emphasize(prompt, words, emphasis),
             ", ".join(words),
             pictures,
             json.dumps(_report(found), ensure_ascii=False),

@@ -8,7 +8,7 @@ from .. import core
 from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
 
 if TYPE_CHECKING:
-    from ..core.boxes import Constraints
+    from ..core.boxes.constraint import Constraints
     from ..core.guidance.objective import Objective
 
 CLIP: Any = (EXPLAINABLE_CLIP, {"tooltip": "From Load Explainable CLIP; not the CLIP of the diffusion checkpoint."})

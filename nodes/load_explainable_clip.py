@@ -32,13 +32,13 @@ class LoadExplainableCLIP:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        sources = core.sources.source_names(host.model_files())
+        sources = core.loading.sources.source_names(host.model_files())
         return {
             "required": {
                 "source": (
                     sources,
                     {
-                        "default": core.sources.DEMO,
+                        "default": core.loading.sources.DEMO,
                         "tooltip": "The embedded demo CLIP knows some 60 pictogram classes and needs no file. "
                         "Files come from models/open_clip (.safetensors, .pt, .bin). Names with 'open_clip:' are "
                         "pretrained models, kept in a folder of their own there.",
@@ -81,7 +81,9 @@ class LoadExplainableCLIP:
     @classmethod
     def VALIDATE_INPUTS(cls, source: str) -> bool | str:
         # Taking 'source' here replaces the host's check against the list: any open_clip model/tag is welcome.
-        if source.startswith(core.sources.PRETRAINED_PREFIX) or source in core.sources.source_names(host.model_files()):
+        if source.startswith(core.loading.sources.PRETRAINED_PREFIX) or source in core.loading.sources.source_names(
+            host.model_files()
+        ):
             return True
         return (
             f"source {source!r} is not there: choose another, or put the file into models/{host.CLIP_FOLDER} and "
@@ -90,7 +92,7 @@ class LoadExplainableCLIP:
 
     @classmethod
     def IS_CHANGED(cls, source: str, **_: Any) -> str:
-        path = host.model_file_path(source) if host.running() and source != core.sources.DEMO else None
+        path = host.model_file_path(source) if host.running() and source != core.loading.sources.DEMO else None
         return f"{os.path.getmtime(path)} {os.path.getsize(path)}" if path and os.path.isfile(path) else source
 
     def load(
@@ -100,7 +102,7 @@ class LoadExplainableCLIP:
 
         dtypes = {"fp16": torch.float16, "bf16": torch.bfloat16}
         with torch.inference_mode(False):  # weights made under inference mode could never be explained
-            clip = core.sources.load_source(
+            clip = core.loading.sources.load_source(
                 source,
                 host.model_file_path,
                 host.model_folder() if host.running() else None,

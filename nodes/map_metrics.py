@@ -62,7 +62,7 @@ class MapMetrics:
 
     def score(self, maps: torch.Tensor, masks: torch.Tensor, threshold: float) -> tuple[Any, ...]:
         maps, masks = _aligned(maps, masks)
-        scores = core.metrics.score_maps(maps, masks, threshold)
+        scores = core.evaluation.metrics.score_maps(maps, masks, threshold)
         found = {
             "miou": scores.iou,
             "msc": scores.contrast,
@@ -70,7 +70,7 @@ class MapMetrics:
             "auc": scores.auc,
             "in_box": scores.in_box,
         }
-        means = {name: core.metrics.mean_with_interval(values) for name, values in found.items()}
+        means = {name: core.evaluation.metrics.mean_with_interval(values) for name, values in found.items()}
         report = {
             "maps": len(maps),
             "threshold": threshold,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
-    from ..core.boxes import Constraints
+    from ..core.boxes.constraint import Constraints
     from ..core.guidance.record import GuidanceRecord
 
 _REMEDY = "use fewer cutouts, a smaller latent or batch, or put the CLIP on the CPU"

@@ -14,7 +14,7 @@ from .tensors import image_to_core
 if TYPE_CHECKING:
     import torch
 
-    from ..core.boxes import Constraints
+    from ..core.boxes.constraint import Constraints
     from ..core.ranking import Ranking
 
 

@@ -12,7 +12,8 @@ from .category import CATEGORY
 if TYPE_CHECKING:
     import torch
 
-    from ..core.boxes import Constraints, PixelBox
+    from ..core.boxes.constraint import Constraints
+    from ..core.boxes.geometry import PixelBox
 
 
 class PickSpatialConstraint:
@@ -56,4 +57,10 @@ class PickSpatialConstraint:
             )
         one = constraints[number - 1]
         height, width = one.mask.shape
-        return one.prompt, one.mask[None], core.boxes.to_pixels(one.bounds, height, width), one.weight, one.label
+        return (
+            one.prompt,
+            one.mask[None],
+            core.boxes.geometry.to_pixels(one.bounds, height, width),
+            one.weight,
+            one.label,
+        )

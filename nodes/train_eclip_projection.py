@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import torch
 
     from ..core.clip import ExplainableCLIP
-    from ..core.eclip import EclipProjection
-    from ..core.eclip_training import Epoch, FrozenPairs, TrainingSettings
+    from ..core.eclip.projection import EclipProjection
+    from ..core.eclip.training import Epoch, FrozenPairs, TrainingSettings
 
 
 class TrainECLIPProjection:
@@ -142,13 +142,13 @@ class TrainECLIPProjection:
         captions: str = "",
         folder: str = "",
     ) -> dict[str, Any]:
-        settings = core.eclip_training.TrainingSettings(epochs, batch_size, learning_rate, attention_mass, seed)
+        settings = core.eclip.training.TrainingSettings(epochs, batch_size, learning_rate, attention_mass, seed)
         settings.check()
         file = _file_for(save_as) if save_as.strip() else None
         pairs = _encode(clip.ready(), image, captions, folder.strip())
         projection = _train(clip.clip, pairs, settings)
         if file is not None:
-            core.eclip.save_projection(projection, file)
+            core.eclip.projection.save_projection(projection, file)
         chart = core.drawing.learning_chart.learning_chart(projection.history).unsqueeze(0)
         report = {
             "clip": projection.clip_name,
@@ -165,18 +165,18 @@ def _encode(clip: ExplainableCLIP, image: torch.Tensor | None, captions: str, fo
     size = clip.image_size
     if image is not None:
         images = core.explain.check_images(image_to_core(image))
-        texts += core.image_captions.split_captions(captions, len(images))
-        sources.append(core.image_captions.batch_for_tower(images, size))
+        texts += core.eclip.image_captions.split_captions(captions, len(images))
+        sources.append(core.eclip.image_captions.batch_for_tower(images, size))
     if folder:
-        found = core.image_captions.list_captioned_images(host.input_path(folder))
+        found = core.eclip.image_captions.list_captioned_images(host.input_path(folder))
         texts += found.captions
-        sources.append(core.image_captions.files_for_tower(found.paths, size))
+        sources.append(core.eclip.image_captions.files_for_tower(found.paths, size))
     if not sources:
         raise core.errors.InputError("image and folder are both empty; connect images with captions or name a folder")
     rows, columns = clip.vision.grid
     host.require_memory(len(texts) * rows * columns * 2 * 2048, "image and folder: keeping this many encoded images")
     with host.progress(len(texts)) as report:
-        return core.eclip_training.encode_pairs(
+        return core.eclip.training.encode_pairs(
             clip, itertools.chain(*sources), texts, lambda done: report(done, len(texts))
         )
 
@@ -188,7 +188,7 @@ def _train(clip: ExplainableCLIP, pairs: FrozenPairs, settings: TrainingSettings
         def after_epoch(history: list[Epoch]) -> None:
             report(len(history), settings.epochs, lambda: draw(history))
 
-        return core.eclip_training.train_projection(clip, pairs, settings, after_epoch)
+        return core.eclip.training.train_projection(clip, pairs, settings, after_epoch)
 
 
 def _file_for(name: str) -> Path:

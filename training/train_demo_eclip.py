@@ -18,12 +18,13 @@ import pack  # noqa: E402
 pack.load()
 
 import torch  # noqa: E402
-from clip_explainability.core import eclip, metrics  # noqa: E402
 from clip_explainability.core.clip import ExplainableCLIP  # noqa: E402
 from clip_explainability.core.datasets.demo import read_demo  # noqa: E402
 from clip_explainability.core.demo.clip import load_demo  # noqa: E402
 from clip_explainability.core.demo.scenes import draw_scene  # noqa: E402
-from clip_explainability.core.eclip_training import TrainingSettings, encode_pairs, train_projection  # noqa: E402
+from clip_explainability.core.eclip.projection import SHIPPED, EclipProjection, save_projection  # noqa: E402
+from clip_explainability.core.eclip.training import TrainingSettings, encode_pairs, train_projection  # noqa: E402
+from clip_explainability.core.evaluation import metrics  # noqa: E402
 from clip_explainability.core.explain import explain  # noqa: E402
 from clip_explainability.core.methods import MapOptions  # noqa: E402
 
@@ -40,7 +41,7 @@ def draw_pairs(clip: ExplainableCLIP, count: int, seed: int) -> tuple[list[torch
     return images, captions
 
 
-def report(clip: ExplainableCLIP, projection: eclip.EclipProjection, scenes: int) -> str:
+def report(clip: ExplainableCLIP, projection: EclipProjection, scenes: int) -> str:
     """mSC, pointing and AUC of ITSM and ECLIP on scenes that were not trained on."""
     lines = []
     for method in ("itsm", "eclip"):
@@ -65,7 +66,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=defaults.epochs)
     parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
     parser.add_argument("--attention-mass", type=float, default=defaults.attention_mass)
-    parser.add_argument("--out", type=Path, default=eclip.SHIPPED)
+    parser.add_argument("--out", type=Path, default=SHIPPED)
     options = parser.parse_args()
     clip = load_demo()
     images, captions = draw_pairs(clip, options.pairs, seed=0)
@@ -76,7 +77,7 @@ def main() -> None:
     projection = train_projection(
         clip, pairs, settings, lambda history: print("epoch {} of {}: loss {:.4f}, {:.1%}".format(*history[-1]))
     )
-    print(eclip.save_projection(projection, options.out))
+    print(save_projection(projection, options.out))
     print(report(clip, projection, scenes=100))
 
 

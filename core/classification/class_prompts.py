@@ -12,7 +12,7 @@ import torch
 
 from ..clip import ExplainableCLIP
 from ..errors import InputError
-from ..weights import write_whole
+from ..loading.weights import write_whole
 
 Position = Literal["middle", "end", "front"]
 Derivative = Literal["first order", "full"]

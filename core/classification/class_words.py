@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from ..relevancy import TextTrace, block_contribution, propagate_row
-from ..tokens import TokenBatch, word_spans
-from ..words import normalize_tokens
+from ..towers.tokens import TokenBatch, word_spans
+from ..words.scores import normalize_tokens
 from .templates import PLACEHOLDER, fill
 
 

@@ -16,8 +16,8 @@ import torch
 from ..clip import ExplainableCLIP
 from ..grad_mode import gradients, normal
 from ..relevancy import trace_texts
-from ..text_tower import require_word_tower
-from ..tokens import tokenize
+from ..towers.text import require_word_tower
+from ..towers.tokens import tokenize
 from .class_words import class_word_mask, name_share, paired_word_relevancy
 from .ensembles import class_vectors
 from .templates import fill

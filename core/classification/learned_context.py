@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from ..attention import AttentionTap
 from ..clip import ExplainableCLIP
 from ..errors import InputError, UnsupportedFamilyError
 from ..grad_mode import normal
 from ..relevancy import TextTrace
-from ..text_tower import encode_embeddings, is_causal, require_word_tower
-from ..tokens import tokenize
+from ..towers.attention import AttentionTap
+from ..towers.text import encode_embeddings, is_causal, require_word_tower
+from ..towers.tokens import tokenize
 from .class_prompts import ClassPrompts, Position
 
 _PROMPTS_PER_PASS = 256

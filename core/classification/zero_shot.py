@@ -16,8 +16,8 @@ from ..clip import ExplainableCLIP
 from ..errors import InputError, UnsupportedFamilyError
 from ..explain import check_images
 from ..grad_mode import normal
-from ..text_tower import encode_tokens, require_word_tower
-from ..tokens import TokenBatch
+from ..towers.text import encode_tokens, require_word_tower
+from ..towers.tokens import TokenBatch
 from ..views import Fit, View, choose_views, cut_view
 from .classes import ClassName
 from .templates import fill

@@ -77,7 +77,7 @@ def load_demo_clip() -> tuple[CLIP, Tokenizer]:
 def load_demo(dtype: torch.dtype = torch.float32) -> ExplainableCLIP:
     """The demo CLIP as the rest of the pack takes it."""
     from ..clip import ExplainableCLIP
-    from ..weights import fingerprint
+    from ..loading.weights import fingerprint
 
     config = read_config()
     model, tokenizer = load_demo_clip()

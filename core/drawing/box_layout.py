@@ -9,7 +9,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ..boxes import SpatialConstraint, to_pixels
+from ..boxes.constraint import SpatialConstraint
+from ..boxes.geometry import to_pixels
 from .fonts import font_for
 from .grid import wrap
 

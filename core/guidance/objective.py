@@ -21,13 +21,13 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
-from ..boxes import Constraints
+from ..boxes.constraint import Constraints
 from ..clip import ExplainableCLIP
 from ..explain import check_prompts
 from ..relevancy import ImageTrace, TextTrace, image_relevancy, trace_images, trace_texts, word_relevancy
-from ..text_tower import require_word_tower
-from ..tokens import TokenBatch, tokenize
-from ..words import word_scores
+from ..towers.text import require_word_tower
+from ..towers.tokens import TokenBatch, tokenize
+from ..words.scores import word_scores
 from .box_loss import box_weight, overlap, soft_region
 from .cutouts import cut, resample
 from .memory import PASS_BYTES, bytes_per_view

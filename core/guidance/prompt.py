@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import InputError
-from ..nouns import is_content_word
-from ..tokens import TokenBatch, word_spans
+from ..towers.tokens import TokenBatch, word_spans
+from ..words.nouns import is_content_word
 from .word_loss import WordChoice
 
 _EMPHASIS = re.compile(r":\s*[+-]?\d*\.?\d+\s*(?=\))")

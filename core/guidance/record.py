@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..boxes import Constraints
+from ..boxes.constraint import Constraints
 from .cutouts import resample
 from .objective import Losses
 

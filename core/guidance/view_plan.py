@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..boxes import Constraints
+from ..boxes.constraint import Constraints
 from .cutouts import cut
 
 REGION_SIDE = 64  # grid on which relevancy and mask are compared

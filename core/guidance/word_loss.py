@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from ..words import Normalization
+from ..words.scores import Normalization
 
 WordChoice = Literal["neglected", "all", "marked"]
 

@@ -10,10 +10,10 @@ import torch
 
 from ..clip import ExplainableCLIP
 from ..errors import UnsupportedFamilyError
-from ..vision_tower import Family
+from ..towers.vision import Family
 
 if TYPE_CHECKING:
-    from ..eclip import EclipProjection
+    from ..eclip.projection import EclipProjection
 
 ALL_FAMILIES: frozenset[str] = frozenset(get_args(Family))
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 
 from ..clip import ExplainableCLIP
-from ..eclip import EclipProjection, find_projection
+from ..eclip.projection import EclipProjection, find_projection
 from ..errors import InputError
-from ..patch_tokens import run_tower
+from ..towers.patch_tokens import run_tower
 from .base import ALL_FAMILIES, MapOptions, SimilarityMethod
 
 
 class ECLIP(SimilarityMethod):
     """``M_i = cos(W' · norm(x_i), t)``: ITSM with the tower's projection ``W`` replaced by ``W'``, trained with the
-    contrastive loss through masked max pooling (Li et al. 2022, ECLIP, section 3.3; see :mod:`core.eclip_training`).
+    contrastive loss through masked max pooling (Li et al. 2022, ECLIP, section 3.3; see :mod:`core.eclip.training`).
 
     The tower stays frozen: similarities are unchanged, only maps differ.
     """

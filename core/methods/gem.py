@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from ..attention import AttentionCall, Rewrite
 from ..clip import ExplainableCLIP
-from ..parallel_stream import parallel_blocks, parallel_stream
-from ..patch_features import patch_features
-from ..patch_tokens import BlockCall, PoolingCall, run_tower
+from ..towers.attention import AttentionCall, Rewrite
+from ..towers.parallel_stream import parallel_blocks, parallel_stream
+from ..towers.patch_features import patch_features
+from ..towers.patch_tokens import BlockCall, PoolingCall, run_tower
 from .base import ALL_FAMILIES, MapOptions, SimilarityMethod
 
 

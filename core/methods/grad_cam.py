@@ -7,11 +7,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ..attention import AttentionTap
 from ..clip import ExplainableCLIP
-from ..patch_features import patch_tokens
-from ..patch_tokens import hooks, transformer_blocks
-from ..score_gradients import score_gradients
+from ..towers.attention import AttentionTap
+from ..towers.patch_features import patch_tokens
+from ..towers.patch_tokens import hooks, transformer_blocks
+from ..towers.score_gradients import score_gradients
 from .base import ALL_FAMILIES, MapMethod, MapOptions, PatchMaps
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from ..attention import AttentionCall, AttentionTap
 from ..clip import ExplainableCLIP
 from ..maps import normalize_map
-from ..patch_features import patch_tokens
-from ..score_gradients import score_gradients
+from ..towers.attention import AttentionCall, AttentionTap
+from ..towers.patch_features import patch_tokens
+from ..towers.score_gradients import score_gradients
 from .base import ALL_FAMILIES, MapMethod, MapOptions, PatchMaps
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from ..attention import AttentionTap
 from ..clip import ExplainableCLIP
-from ..patch_features import head_input, head_projection, patch_tokens, pooled_features
-from ..patch_tokens import PoolingCall, run_tower
-from ..score_gradients import score_gradients
+from ..towers.attention import AttentionTap
+from ..towers.patch_features import head_input, head_projection, patch_tokens, pooled_features
+from ..towers.patch_tokens import PoolingCall, run_tower
+from ..towers.score_gradients import score_gradients
 from .base import ALL_FAMILIES, MapMethod, MapOptions, PatchMaps
 
 

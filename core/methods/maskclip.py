@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from ..clip import ExplainableCLIP
-from ..patch_features import patch_features
-from ..patch_tokens import run_tower
+from ..towers.patch_features import patch_features
+from ..towers.patch_tokens import run_tower
 from .base import ALL_FAMILIES, MapOptions, SimilarityMethod
 
 

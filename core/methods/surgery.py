@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from ..attention import AttentionCall
 from ..clip import ExplainableCLIP
 from ..errors import UnsupportedFamilyError
-from ..parallel_stream import parallel_blocks, parallel_stream
-from ..patch_features import patch_features
-from ..patch_tokens import run_tower
-from ..text_tower import encode_tokens
-from ..tokens import tokenize
+from ..towers.attention import AttentionCall
+from ..towers.parallel_stream import parallel_blocks, parallel_stream
+from ..towers.patch_features import patch_features
+from ..towers.patch_tokens import run_tower
+from ..towers.text import encode_tokens
+from ..towers.tokens import tokenize
 from .base import ALL_FAMILIES, MapMethod, MapOptions, PatchMaps
 
 

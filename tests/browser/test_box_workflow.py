@@ -6,7 +6,7 @@ import json
 
 import pytest
 from box_page import WORKFLOW_NODE, BoxPage, box, state
-from clip_explainability.core import box_state
+from clip_explainability.core.boxes import editor_state
 from clip_explainability.nodes.box_spatial_constraint import BoxSpatialConstraint
 
 TWO = state(box(0.1, 0.1, 0.3, 0.3, "a cat"), box(0.6, 0.6, 0.3, 0.3, "a dog", weight=2, color="#123456"))
@@ -17,7 +17,7 @@ class TestQueue:
         boxes.draw((0.1, 0.2), (0.45, 0.83), "a red car", keys=("Control",))
         boxes.row(1).locator(".cxb-weight").fill("1.5")
         inputs = boxes.queue()
-        (received,) = box_state.read(inputs["boxes"])
+        (received,) = editor_state.read(inputs["boxes"])
         x, y, width, height = (boxes.boxes()[0][key] for key in ("x", "y", "width", "height"))
         assert received.box == pytest.approx((x, y, x + width, y + height))
         assert (received.label, received.weight, received.color) == ("a red car", 1.5, boxes.boxes()[0]["color"])

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import torch
-from clip_explainability.core import boxes
+from clip_explainability.core.boxes.constraint import from_box
 from clip_explainability.core.ranking import rank_images
 from tiny_clips import tiny_clip
 
-BOX = (boxes.from_box("dog", (0.0, 0.0, 0.5, 1.0), 32, 32),)
+BOX = (from_box("dog", (0.0, 0.0, 0.5, 1.0), 32, 32),)
 
 
 def test_the_best_picture_neglects_least_and_keeps_most() -> None:

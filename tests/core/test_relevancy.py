@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from clip_explainability.core import relevancy, tokens
-from clip_explainability.core.attention import AttentionTap
+from clip_explainability.core import relevancy
 from clip_explainability.core.grad_mode import gradients
+from clip_explainability.core.towers import tokens
+from clip_explainability.core.towers.attention import AttentionTap
 from reference.relevancy import relevancy_matrix
 from tiny_clips import FAMILIES, tiny_clip
 

@@ -16,9 +16,9 @@ from types import ModuleType
 
 import pytest
 import torch
-from clip_explainability.core import sources
 from clip_explainability.core.classification.image_folder import read_image
 from clip_explainability.core.demo.scenes import draw_scene
+from clip_explainability.core.loading import sources
 from clip_explainability.nodes.hosted_clip import HostedClip
 from clip_explainability.nodes.prompt_ensemble_classifier import PromptEnsembleClassifier
 from PIL import Image

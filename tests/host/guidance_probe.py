@@ -59,7 +59,7 @@ import pack  # noqa: E402
 pack.load()
 
 import torch  # noqa: E402
-from clip_explainability.core import boxes  # noqa: E402
+from clip_explainability.core.boxes.constraint import from_box  # noqa: E402
 from clip_explainability.core.errors import InputError  # noqa: E402
 from clip_explainability.core.grad_mode import gradients, normal  # noqa: E402
 from clip_explainability.nodes import host  # noqa: E402
@@ -74,8 +74,8 @@ CPU = torch.device("cpu")
 _CLIP = tiny_clip("vit-cls")
 CLIP = HostedClip(_CLIP, host.wrap_model(_CLIP.model, CPU, CPU))
 BOXES = (
-    boxes.from_box("dog", (0.0, 0.0, 0.5, 0.5), 64, 64, prompt="a photo of a dog"),
-    boxes.from_box("cat", (0.5, 0.4, 1.0, 1.0), 64, 64, prompt="a photo of a cat"),
+    from_box("dog", (0.0, 0.0, 0.5, 0.5), 64, 64, prompt="a photo of a dog"),
+    from_box("cat", (0.5, 0.4, 1.0, 1.0), 64, 64, prompt="a photo of a cat"),
 )
 SETTINGS: dict[str, Any] = {
     "clip": CLIP,

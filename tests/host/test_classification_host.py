@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from clip_explainability.core import sources
 from clip_explainability.core.classification.class_prompts import load_class_prompts
 from clip_explainability.core.classification.classes import parse_classes
 from clip_explainability.core.classification.classify import Prompting, classify
 from clip_explainability.core.demo.batch import draw_batch
+from clip_explainability.core.loading import sources
 from host_client import ComfyClient, Message, Prompt, PromptRejected, Run
 from host_server import ComfyServer
 

@@ -211,5 +211,5 @@ class TestMistakes:
 
 def test_validating_loads_no_torch() -> None:
     """The host validates before every run; it must stay quick (here torch is loaded already, so only look)."""
-    module = sys.modules["clip_explainability.core.box_state"]
+    module = sys.modules["clip_explainability.core.boxes.editor_state"]
     assert not any(name == "torch" for name in vars(module))

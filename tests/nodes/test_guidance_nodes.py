@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from clip_explainability.core import boxes
+from clip_explainability.core.boxes.constraint import from_box
 from clip_explainability.core.errors import InputError
 from clip_explainability.nodes.explainability_guidance import ExplainabilityGuidance, decoder_for
 from clip_explainability.nodes.find_neglected_words import FindNeglectedWords
@@ -18,7 +18,7 @@ from clip_explainability.nodes.optimize_latent import OptimizeLatent
 from clip_explainability.nodes.pick_best_explained import PickBestExplained
 from tiny_clips import tiny_clip
 
-BOX = (boxes.from_box("dog", (0.0, 0.0, 0.5, 1.0), 32, 32, prompt="a photo of a dog"),)
+BOX = (from_box("dog", (0.0, 0.0, 0.5, 1.0), 32, 32, prompt="a photo of a dog"),)
 
 
 class Vae:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from clip_explainability.core import sources
 from clip_explainability.core.errors import InputError
+from clip_explainability.core.loading import sources
 from clip_explainability.nodes.load_explainable_clip import LoadExplainableCLIP
 
 

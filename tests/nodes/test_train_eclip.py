@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from clip_explainability.core.eclip import load_projection
+from clip_explainability.core.eclip.projection import load_projection
 from clip_explainability.core.errors import InputError
 from clip_explainability.nodes import host
 from clip_explainability.nodes.compare_methods import CompareMethods

@@ -9,7 +9,7 @@ from clip_explainability.core.classification.templates import fill
 from clip_explainability.core.classification.zero_shot import encode_classes
 from clip_explainability.core.grad_mode import gradients
 from clip_explainability.core.relevancy import trace_texts, word_relevancy
-from clip_explainability.core.tokens import tokenize
+from clip_explainability.core.towers.tokens import tokenize
 from tiny_clips import FAMILIES, tiny_clip
 
 

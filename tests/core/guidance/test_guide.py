@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from clip_explainability.core import boxes
+from clip_explainability.core.boxes.constraint import from_box
 from clip_explainability.core.guidance.guide import Guide, GuideSettings, SamplerCall
 from clip_explainability.core.guidance.objective import Objective
 from clip_explainability.core.guidance.report import plot_curves, report_data, step_pictures
@@ -12,7 +12,7 @@ FACTORS = torch.tensor([[0.3, 0.2, 0.3], [0.3, 0.5, 0.2], [-0.3, 0.2, 0.3], [-0.
 
 
 def objective() -> Objective:
-    return Objective(tiny_clip("vit-cls"), "a dog and a cat", (boxes.from_box("dog", (0, 0, 0.5, 1), 32, 32),))
+    return Objective(tiny_clip("vit-cls"), "a dog and a cat", (from_box("dog", (0, 0, 0.5, 1), 32, 32),))
 
 
 def call(sigma: float = 5.0, key: int = 1, batch: int = 2, **others) -> SamplerCall:  # type: ignore[no-untyped-def]

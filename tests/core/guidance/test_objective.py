@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from clip_explainability.core import boxes
+from clip_explainability.core.boxes.constraint import from_box
+from clip_explainability.core.boxes.geometry import WHOLE
 from clip_explainability.core.errors import InputError
 from clip_explainability.core.grad_mode import gradients
 from clip_explainability.core.guidance import objective as module
@@ -10,14 +11,14 @@ from clip_explainability.core.guidance.cutouts import draw_windows, seeded_gener
 from clip_explainability.core.guidance.objective import Losses, Objective, Weights
 from clip_explainability.core.guidance.similarity import spherical_distance
 from clip_explainability.core.guidance.word_loss import WordChoice
-from clip_explainability.core.neglected import find_neglected
 from clip_explainability.core.ranking import relevancy_inside
+from clip_explainability.core.words.neglected import find_neglected
 from tiny_clips import tiny_clip
 
 PROMPT = "a dog and a [cat] near the bench"
 CONSTRAINTS = (
-    boxes.from_box("dog", (0.0, 0.0, 0.5, 0.5), 64, 64, prompt="a photo of a dog"),
-    boxes.from_box("cat", (0.5, 0.4, 1.0, 1.0), 64, 64, prompt="a photo of a cat", weight=2.0),
+    from_box("dog", (0.0, 0.0, 0.5, 0.5), 64, 64, prompt="a photo of a dog"),
+    from_box("cat", (0.5, 0.4, 1.0, 1.0), 64, 64, prompt="a photo of a cat", weight=2.0),
 )
 WINDOWS = draw_windows(4, seeded_generator(0, 1.0))
 
@@ -110,7 +111,7 @@ def test_passes_give_what_one_pass_gives(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_weight_zero_leaves_a_box_out() -> None:
-    muted = boxes.from_box("dog", (0, 0, 1, 1), 8, 8, weight=0.0)
+    muted = from_box("dog", (0, 0, 1, 1), 8, 8, weight=0.0)
     assert list(losses(Objective(tiny_clip("vit-cls"), "a dog", (muted,)), pictures()).terms) == ["similarity", "words"]
 
 
@@ -147,5 +148,5 @@ def test_an_empty_prompt_is_refused(prompt: str) -> None:
 
 
 def test_relevancy_inside_a_box_over_everything_is_all_of_it() -> None:
-    whole = (boxes.from_box("dog", boxes.WHOLE, 8, 8),)
+    whole = (from_box("dog", WHOLE, 8, 8),)
     assert torch.allclose(relevancy_inside(tiny_clip("vit-cls"), pictures(), whole), torch.ones(2, 1), atol=1e-5)

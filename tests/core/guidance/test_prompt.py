@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from clip_explainability.core.errors import InputError
 from clip_explainability.core.guidance.prompt import candidate_words, parse_prompt
-from clip_explainability.core.tokens import tokenize, word_spans
+from clip_explainability.core.towers.tokens import tokenize, word_spans
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_clips import tiny_clip

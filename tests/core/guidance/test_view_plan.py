@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from clip_explainability.core import boxes
+from clip_explainability.core.boxes.constraint import from_box
 from clip_explainability.core.guidance.cutouts import draw_windows, seeded_generator
 from clip_explainability.core.guidance.view_plan import masked_views, plan_views
 
-CORNER = boxes.from_box("corner", (0.0, 0.0, 0.3, 0.3), 64, 64)
-OTHER = boxes.from_box("other", (0.5, 0.5, 1.0, 1.0), 64, 64, weight=3.0)
+CORNER = from_box("corner", (0.0, 0.0, 0.3, 0.3), 64, 64)
+OTHER = from_box("other", (0.5, 0.5, 1.0, 1.0), 64, 64, weight=3.0)
 
 
 def plan(count: int = 9, seed: int = 0):  # type: ignore[no-untyped-def]

@@ -7,17 +7,17 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from clip_explainability.core.attention import AttentionTap
 from clip_explainability.core.clip import ExplainableCLIP
-from clip_explainability.core.eclip import EclipProjection, initial_projection
+from clip_explainability.core.eclip.projection import EclipProjection, initial_projection
 from clip_explainability.core.errors import InputError, UnsupportedFamilyError
 from clip_explainability.core.explain import explain
 from clip_explainability.core.grad_mode import gradients
 from clip_explainability.core.maps import normalize_map
 from clip_explainability.core.methods import METHODS, MapOptions
 from clip_explainability.core.methods.base import ALL_FAMILIES
-from clip_explainability.core.patch_features import head_input
-from clip_explainability.core.patch_tokens import run_tower
+from clip_explainability.core.towers.attention import AttentionTap
+from clip_explainability.core.towers.patch_features import head_input
+from clip_explainability.core.towers.patch_tokens import run_tower
 from tiny_clips import FAMILIES, tiny_clip
 
 EVERY_PAIR = [(family, name) for family in FAMILIES for name in METHODS]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from clip_explainability.core.grad_mode import gradients
 from clip_explainability.core.methods.gem import _self_self
 from clip_explainability.core.methods.surgery import feature_surgery
-from clip_explainability.core.patch_tokens import run_tower
+from clip_explainability.core.towers.patch_tokens import run_tower
 from tiny_clips import tiny_clip
 
 

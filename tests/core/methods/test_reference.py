@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from clip_explainability.core.clip import ExplainableCLIP
-from clip_explainability.core.eclip import EclipProjection
+from clip_explainability.core.eclip.projection import EclipProjection
 from clip_explainability.core.grad_mode import gradients
 from clip_explainability.core.methods import METHODS, MapOptions
 from full_clips import NAMES, full_clip

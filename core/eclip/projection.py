@@ -1,0 +1,144 @@
+"""The trained projection of ECLIP and its file.
+
+ECLIP (Li et al. 2022) keeps the image tower frozen and retrains its last projection so that the patches, not only the
+pooled token, agree with the text; :mod:`.training` does it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from ..clip import ExplainableCLIP
+from ..demo.art import ASSETS
+from ..errors import InputError
+from ..loading.weights import write_whole
+from ..towers.patch_features import head_input, head_projection, patch_tokens
+
+_FORMAT = "clip-explainability.eclip-projection"
+_VERSION = "1"
+SHIPPED = ASSETS / "demo_eclip.safetensors"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EclipProjection:
+    """A linear projection from a tower's head input to the space of text, tied to the CLIP it was trained for.
+
+    Attributes:
+        weight, bias: ``[D, width]`` and ``[D]``, fp32 on the CPU.
+        fingerprint, clip_name: the CLIP that it belongs to.
+        settings: how it was trained, as JSON-able values.
+        history: (epoch, epochs, mean loss, accuracy within the batch) of every epoch.
+    """
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+    fingerprint: str
+    clip_name: str
+    settings: dict[str, Any]
+    history: tuple[tuple[int, int, float, float], ...] = ()
+
+    def __repr__(self) -> str:
+        digest = hashlib.blake2b(self.weight.numpy().tobytes() + self.bias.numpy().tobytes(), digest_size=8)
+        return f"EclipProjection({self.clip_name!r}, {digest.hexdigest()})"
+
+    def require_clip(self, clip: ExplainableCLIP) -> None:
+        """Raise :class:`InputError` unless this was trained for the given CLIP."""
+        if self.fingerprint != clip.fingerprint:
+            raise InputError(
+                f"this ECLIP projection was trained for {self.clip_name}, not for {clip.name} (the weights differ); "
+                "load that CLIP, or train a projection for this one with Train ECLIP Projection"
+            )
+
+    def patch_features(self, clip: ExplainableCLIP, tokens: torch.Tensor) -> torch.Tensor:
+        """Tokens after the last block ``[B, N, C]`` to L2-normalised fp32 patch features ``[B, rows * columns, D]``."""
+        hidden = head_input(clip, patch_tokens(clip, tokens)).float()
+        return F.normalize(F.linear(hidden, self.weight.to(hidden), self.bias.to(hidden)), dim=-1)
+
+
+def initial_projection(clip: ExplainableCLIP, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight ``[D, width]`` and bias ``[D]`` of the tower's own projection (the identity where it has none)."""
+    weight, bias = head_projection(clip)
+    weight = torch.eye(width) if weight is None else weight
+    bias = torch.zeros(len(weight)) if bias is None else bias
+    return weight.detach().float().cpu().clone(), bias.detach().float().cpu().clone()
+
+
+def save_projection(projection: EclipProjection, path: str | os.PathLike[str]) -> Path:
+    """Write a projection as safetensors, whole or not at all, and return the path."""
+    from safetensors.torch import save
+
+    metadata = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "fingerprint": projection.fingerprint,
+        "clip_name": projection.clip_name,
+        "settings": json.dumps(projection.settings),
+        "history": json.dumps(projection.history),
+    }
+    data = save({"weight": projection.weight.contiguous(), "bias": projection.bias.contiguous()}, metadata)
+    return write_whole(path, data)
+
+
+def load_projection(path: str | os.PathLike[str], clip: ExplainableCLIP | None = None) -> EclipProjection:
+    """Read a projection that :func:`save_projection` wrote.
+
+    Args:
+        clip: refuse the file unless it was trained for this CLIP; None: check on use.
+
+    Raises:
+        InputError: not such a file, damaged, or trained for another CLIP.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != _FORMAT or metadata.get("version") != _VERSION:
+                raise InputError(
+                    f"{path} holds no ECLIP projection; choose a file that Train ECLIP Projection of this version saved"
+                )
+            weight, bias = file.get_tensor("weight").float(), file.get_tensor("bias").float()
+        if (
+            weight.dim() != 2
+            or bias.shape != weight.shape[:1]
+            or not (weight.isfinite().all() and bias.isfinite().all())
+        ):
+            raise ValueError(f"a weight of shape {tuple(weight.shape)} and a bias of shape {tuple(bias.shape)}")
+        projection = EclipProjection(
+            weight,
+            bias,
+            metadata["fingerprint"],
+            metadata["clip_name"],
+            json.loads(metadata["settings"]),
+            tuple(tuple(row) for row in json.loads(metadata["history"])),
+        )
+    except InputError:
+        raise
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} can't be read as an ECLIP projection ({error}); train it anew") from error
+    if clip is not None:
+        projection.require_clip(clip)
+    return projection
+
+
+def find_projection(clip: ExplainableCLIP, paths: Iterable[str | os.PathLike[str]] = ()) -> EclipProjection | None:
+    """The projection for this CLIP: the newest matching file of ``paths``, else the one shipped for the demo CLIP.
+
+    Files that are something else are passed over.
+    """
+    newest_first = sorted((Path(path) for path in paths), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in (*newest_first, SHIPPED):
+        try:
+            return load_projection(path, clip)
+        except InputError:
+            continue
+    return None

@@ -1,0 +1,9 @@
+"""CLIPs from wherever they lie.
+
+``sources`` names them all; ``checkpoints`` reads a file (``weights`` its tensors, ``architecture`` which CLIP they
+make, ``hugging_face`` that format's names); ``pretrained`` has open_clip's list.
+"""
+
+from ..lazy import lazy_submodules
+
+__getattr__ = lazy_submodules(__name__)

@@ -1,0 +1,187 @@
+"""Which CLIP a checkpoint is, from nothing but its tensors' names and shapes.
+
+open_clip's own list of configurations comes first: one whose tensors match exactly is taken. A size that is not on
+the list is described from its tensors (plain ViT and ResNet towers).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import torch
+
+from ..errors import InputError
+from .weights import StateDict
+
+Activation = Literal["auto", "gelu", "quick_gelu"]
+
+# Families of weights trained with QuickGELU. The activation leaves no trace in the tensors, so names must do.
+_QUICK_GELU_NAMES = ("openai", "quickgelu", "quick_gelu", "metaclip", "dfn")
+# Heads are not visible in shapes; these widths of OpenCLIP's large models depart from 64 a head.
+_HEAD_WIDTH = {1280: 80, 1408: 88, 1664: 104, 1792: 112}
+
+
+def build_model(config: dict[str, Any]) -> torch.nn.Module:
+    """The open_clip model of a configuration (the content of one of open_clip's model_configs), random weights."""
+    import open_clip
+
+    config = {key: value for key, value in config.items() if key not in ("custom_text", "hf_tokenizer_name")}
+    custom_text = _is_custom_text(config)
+    if "multimodal_cfg" in config:
+        return open_clip.CoCa(**config)
+    return open_clip.CustomTextCLIP(**config) if custom_text else open_clip.CLIP(**config)
+
+
+def _is_custom_text(config: dict[str, Any]) -> bool:
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    special_text = ("no_causal_mask", "embed_cls", "proj_bias", "pool_type", "hf_model_name", "use_pad_mask")
+    return bool(vision.get("timm_model_name")) or any(text.get(key) for key in special_text)
+
+
+def infer_config(state: StateDict, file_name: str = "", activation: Activation = "auto") -> dict[str, Any]:
+    """Configuration of an open_clip state dict.
+
+    Args:
+        file_name: hints at the activation function where ``activation`` is "auto".
+
+    Raises:
+        InputError: the tensors are not those of a CLIP, or of one that can't be inferred.
+    """
+    _require_clip(state, file_name)
+    quick_gelu = wants_quick_gelu(file_name) if activation == "auto" else activation == "quick_gelu"
+    config = _known_config(state) or _described_config(state, file_name)
+    config["quick_gelu"] = quick_gelu
+    return config
+
+
+def wants_quick_gelu(name: str) -> bool:
+    """Whether weights of that name were trained with QuickGELU."""
+    return any(hint in name.lower() for hint in _QUICK_GELU_NAMES)
+
+
+def _require_clip(state: StateDict, file_name: str) -> None:
+    has_image = any(key.startswith("visual.") for key in state)
+    has_text = "token_embedding.weight" in state or any(key.startswith("text.") for key in state)
+    if has_image and has_text:
+        return
+    if any(key.startswith("vision_model.") for key in state) or has_image:
+        missing = "has an image tower but no text tower (a CLIP Vision file?)"
+    elif has_text or any(key.startswith("text_model.") for key in state):
+        missing = "has a text tower but no image tower (a text encoder of a diffusion model?)"
+    else:
+        missing = f"has no CLIP in it; its first tensors are {', '.join(sorted(state)[:3])}"
+    raise InputError(f"checkpoint {file_name or 'given'} {missing}; choose a whole CLIP with both towers")
+
+
+def _text_shape(state: StateDict) -> tuple[str, tuple[int, ...]]:
+    """Prefix of the text tower's keys, and (vocabulary, context, width, layers)."""
+    prefix = "" if "token_embedding.weight" in state else "text."
+    if prefix + "token_embedding.weight" not in state:
+        return prefix, ()
+    vocabulary, width = state[prefix + "token_embedding.weight"].shape
+    context = state[prefix + "positional_embedding"].shape[0] - (prefix + "cls_emb" in state)
+    return prefix, (vocabulary, context, width, _count(state, prefix + "transformer.resblocks."))
+
+
+def _count(state: StateDict, prefix: str) -> int:
+    """Number of consecutively numbered modules below a prefix."""
+    return len({key[len(prefix) :].split(".")[0] for key in state if key.startswith(prefix)})
+
+
+def _known_config(state: StateDict) -> dict[str, Any] | None:
+    import open_clip
+
+    _, text_shape = _text_shape(state)
+    if not text_shape:
+        return None
+    shapes = {key: tuple(value.shape) for key, value in state.items() if not key.startswith("logit_")}
+    kind = _vision_kind(state)
+    for name in sorted(open_clip.list_models(), key=lambda name: ("quickgelu" in name, len(name), name)):
+        config = open_clip.get_model_config(name)
+        text, vision = config["text_cfg"], config["vision_cfg"]
+        configured = (
+            text.get("vocab_size", 49408),
+            text.get("context_length", 77),
+            text.get("width", 512),
+            text.get("layers", 12),
+        )
+        if "hf_model_name" in text or configured != text_shape or _configured_kind(config) != kind:
+            continue
+        if kind == "vit" and vision["width"] != state["visual.conv1.weight"].shape[0]:
+            continue
+        with torch.device("meta"):
+            model = build_model(config)
+        built = {key: tuple(value.shape) for key, value in model.state_dict().items() if not key.startswith("logit_")}
+        if _same_model(shapes, built):
+            return config
+    return None
+
+
+def _same_model(shapes: dict[str, tuple[int, ...]], built: dict[str, tuple[int, ...]]) -> bool:
+    """Equal shapes, whether the text tower's keys carry the prefix ``text.`` or not."""
+
+    def plain(items: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+        return {key.removeprefix("text."): shape for key, shape in items.items() if not key.endswith("attn_mask")}
+
+    return plain(shapes) == plain(built)
+
+
+def _vision_kind(state: StateDict) -> str:
+    if any(key.startswith("text_decoder.") for key in state):
+        return "coca"
+    if any(key.startswith("visual.trunk.") for key in state):
+        return "timm"
+    return "resnet" if any(key.startswith("visual.attnpool.") for key in state) else "vit"
+
+
+def _configured_kind(config: dict[str, Any]) -> str:
+    vision = config["vision_cfg"]
+    if "multimodal_cfg" in config:
+        return "coca"
+    if vision.get("timm_model_name"):
+        return "timm"
+    return "resnet" if isinstance(vision.get("layers"), list) else "vit"
+
+
+def _described_config(state: StateDict, file_name: str) -> dict[str, Any]:
+    prefix, text_shape = _text_shape(state)
+    kind = _vision_kind(state)
+    if kind not in ("vit", "resnet") or not text_shape:
+        raise InputError(
+            f"the architecture of checkpoint {file_name or 'given'} can't be inferred from its tensors; put its "
+            "open_clip_config.json beside it"
+        )
+    vocabulary, context, width, layers = text_shape
+    text = {"vocab_size": vocabulary, "context_length": context, "width": width, "layers": layers}
+    text["heads"] = max(1, width // 64)
+    projection = state.get(prefix + "text_projection", state.get(prefix + "text_projection.weight"))
+    if projection is None:
+        raise InputError(f"checkpoint {file_name or 'given'} has no text projection; it is not a whole CLIP")
+    embed_dim = projection.shape[1] if prefix + "text_projection" in state else projection.shape[0]
+    vision = _describe_vit(state) if kind == "vit" else _describe_resnet(state)
+    return {"embed_dim": embed_dim, "vision_cfg": vision, "text_cfg": text}
+
+
+def _describe_vit(state: StateDict) -> dict[str, Any]:
+    width, _, patch, _ = state["visual.conv1.weight"].shape
+    grid = math.isqrt(state["visual.positional_embedding"].shape[0] - 1)
+    return {
+        "image_size": grid * patch,
+        "patch_size": patch,
+        "width": width,
+        "head_width": _HEAD_WIDTH.get(width, 64),
+        "layers": _count(state, "visual.transformer.resblocks."),
+        "mlp_ratio": state["visual.transformer.resblocks.0.mlp.c_fc.weight"].shape[0] / width,
+        "no_ln_pre": "visual.ln_pre.weight" not in state,
+    }
+
+
+def _describe_resnet(state: StateDict) -> dict[str, Any]:
+    grid = math.isqrt(state["visual.attnpool.positional_embedding"].shape[0] - 1)
+    return {
+        "image_size": grid * 32,
+        "width": state["visual.layer1.0.conv1.weight"].shape[0],
+        "layers": [_count(state, f"visual.layer{stage}.") for stage in (1, 2, 3, 4)],
+        "patch_size": None,
+    }

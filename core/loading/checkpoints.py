@@ -1,0 +1,148 @@
+"""A CLIP from a checkpoint file, in open_clip's or Hugging Face's format, its architecture found out."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..clip import OPENAI_MEAN, OPENAI_STD, ExplainableCLIP
+from ..errors import InputError
+from . import hugging_face
+from .architecture import Activation, build_model, infer_config, wants_quick_gelu
+from .weights import StateDict, fingerprint, read_weights
+
+_HALF = (0.5, 0.5, 0.5)
+
+
+def load_checkpoint(
+    path: str | os.PathLike[str],
+    activation: Activation = "auto",
+    model_name: str | None = None,
+    dtype: torch.dtype = torch.float32,
+    tokenizer: Any = None,
+) -> ExplainableCLIP:
+    """Load a CLIP from a local file; never touches the network.
+
+    The architecture comes from ``model_name`` (one of open_clip's), or a configuration beside the file
+    (``<file's stem>.json``, ``open_clip_config.json`` or Hugging Face's ``config.json``), or the tensors themselves.
+
+    Args:
+        activation: "auto" takes what the configuration or the file's name says ("openai", "dfn", "metaclip" and
+            "quickgelu" mean QuickGELU), else GELU; the tensors don't show it.
+        tokenizer: overrides the tokenizer that belongs to the architecture.
+
+    Raises:
+        InputError: the file can't be read, is no CLIP, does not fit its configuration, or its tokenizer's files are
+            missing.
+    """
+    path = Path(path)
+    state = read_weights(path)
+    name_of_weights = fingerprint(state)
+    config, preprocess = _find_config(path, model_name)
+    if hugging_face.is_hugging_face_clip(state):
+        state = hugging_face.convert(state)
+    if config is None:
+        config = infer_config(state, path.name, activation)
+    if activation != "auto":
+        config["quick_gelu"] = activation == "quick_gelu"
+    model = build_model(config)
+    _load_into(model, state, path.name)
+    mean, std = _pixel_statistics(preprocess, state)
+    return ExplainableCLIP(
+        model=model.to(dtype),
+        tokenizer=tokenizer or find_tokenizer(config, path.parent, path.name),
+        name=path.stem if model_name is None else model_name,
+        image_mean=mean,
+        image_std=std,
+        fingerprint=name_of_weights,
+    )
+
+
+def _find_config(path: Path, model_name: str | None) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Configuration and preprocessing section, from open_clip's list or from a file beside the checkpoint."""
+    if model_name is not None:
+        import open_clip
+
+        config = open_clip.get_model_config(model_name)
+        if config is None:
+            raise InputError(f"model name is {model_name!r}, which open_clip does not know")
+        if wants_quick_gelu(path.name):
+            config["quick_gelu"] = True
+        return config, {}
+    for candidate in (path.with_suffix(".json"), path.parent / "open_clip_config.json", path.parent / "config.json"):
+        if not candidate.is_file():
+            continue
+        try:
+            content = json.loads(candidate.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"configuration {candidate} can't be read ({error}); mend or remove it") from error
+        if "model_cfg" in content:
+            return content["model_cfg"], content.get("preprocess_cfg", {})
+        if "vision_cfg" in content and "text_cfg" in content:
+            return content, {}
+        if content.get("model_type") == "clip":
+            return hugging_face.convert_config(content), {}
+    return None, {}
+
+
+def _load_into(model: torch.nn.Module, state: StateDict, file_name: str) -> None:
+    expected = model.state_dict()
+    if "token_embedding.weight" in state and "text.token_embedding.weight" in expected:
+        state = {key if _is_top_level(key) else f"text.{key}": value for key, value in state.items()}
+    elif "text.token_embedding.weight" in state and "token_embedding.weight" in expected:
+        state = {key.removeprefix("text."): value for key, value in state.items()}
+    state = {key: value for key, value in state.items() if not key.endswith("attn_mask")}
+    for key in ("logit_scale", "logit_bias"):
+        if key in state and key in expected:
+            state[key] = state[key].reshape(expected[key].shape)
+    missing = [key for key in expected if key not in state and key != "logit_bias"]
+    wrong = [key for key, value in state.items() if key in expected and value.shape != expected[key].shape]
+    unknown = [key for key in state if key not in expected]
+    if missing or wrong or unknown:
+        parts = [f"{what}: {', '.join(keys[:3])}" for what, keys in _named(missing, wrong, unknown) if keys]
+        raise InputError(f"checkpoint {file_name} does not fit its configuration ({'; '.join(parts)})")
+    model.load_state_dict(state, strict=False)
+
+
+def _named(missing: list[str], wrong: list[str], unknown: list[str]) -> list[tuple[str, list[str]]]:
+    return [
+        (f"{len(missing)} tensors missing", missing),
+        (f"{len(wrong)} of another shape", wrong),
+        (f"{len(unknown)} unknown", unknown),
+    ]
+
+
+def _is_top_level(key: str) -> bool:
+    return key.startswith(("visual.", "text.", "text_decoder.", "logit_"))
+
+
+def _pixel_statistics(preprocess: dict[str, Any], state: StateDict) -> tuple[Any, Any]:
+    # SigLIP models, and they alone, have a logit bias; they were trained on pixels in -1..1.
+    default = (_HALF, _HALF) if "logit_bias" in state else (OPENAI_MEAN, OPENAI_STD)
+    mean, std = (preprocess.get(key, value) for key, value in zip(("mean", "std"), default, strict=True))
+    return tuple(mean), tuple(std)
+
+
+def find_tokenizer(config: dict[str, Any], folder: Path, file_name: str) -> Any:
+    """The tokenizer of a configuration; files of a Hugging Face tokenizer are looked for beside the checkpoint.
+
+    Raises:
+        InputError: they are not there.
+    """
+    import open_clip
+
+    text = config["text_cfg"]
+    context = text.get("context_length", 77)
+    wanted = text.get("hf_tokenizer_name")
+    if not wanted:
+        return open_clip.SimpleTokenizer(context_length=context, **text.get("tokenizer_kwargs", {}))
+    if not (folder / "tokenizer.json").is_file() and not (folder / "tokenizer_config.json").is_file():
+        raise InputError(
+            f"checkpoint {file_name} needs the tokenizer {wanted}, whose files are not beside it; put tokenizer.json "
+            f"(and tokenizer_config.json) of huggingface.co/{wanted} into {folder}"
+        )
+    return open_clip.tokenizer.HFTokenizer(str(folder), context_length=context, **text.get("tokenizer_kwargs", {}))

@@ -1,0 +1,279 @@
+"""Files in every format, true shapes, random weights: what is loaded must compute what was saved."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import open_clip
+import pytest
+import torch
+from clip_explainability.core.errors import InputError
+from clip_explainability.core.loading import architecture, hugging_face
+from clip_explainability.core.loading.checkpoints import find_tokenizer, load_checkpoint
+from clip_explainability.core.loading.pretrained import PRETRAINED, load_pretrained
+from clip_explainability.core.loading.weights import fingerprint, read_weights
+from safetensors.torch import save_file
+from tiny_clips import CONFIGS, tiny_clip
+
+
+def saved(tmp_path, name, state):
+    path = tmp_path / name
+    if path.suffix == ".safetensors":
+        save_file({k: v.contiguous().clone() for k, v in state.items()}, path)
+    else:
+        torch.save(state, path)
+    return path
+
+
+def same_features(one, other):
+    pixels = torch.rand(1, 3, *one.image_size)
+    ids = one.tokenizer(["a red cat"])
+    with torch.no_grad():
+        image = [c.model.encode_image(c.normalize_pixels(pixels)) for c in (one, other)]
+        text = [c.model.encode_text(ids) for c in (one, other)]
+    torch.testing.assert_close(*image)
+    torch.testing.assert_close(*text)
+
+
+@pytest.mark.parametrize("name", ["clip.safetensors", "clip.pt", "clip.bin"])
+@pytest.mark.parametrize("family", ["vit-cls", "vit-mean", "resnet", "vit-quickgelu"])
+def test_open_clip_files_with_a_configuration_beside_them(tmp_path, family, name):
+    clip = tiny_clip(family)
+    path = saved(tmp_path, name, clip.model.state_dict())
+    config = {
+        "model_cfg": {"embed_dim": 48, **CONFIGS[family]},
+        "preprocess_cfg": {"mean": [0.1] * 3, "std": [0.2] * 3},
+    }
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    loaded = load_checkpoint(path)
+    assert loaded.image_mean == (0.1, 0.1, 0.1)
+    assert loaded.vision == clip.vision
+    same_features(type(clip)(clip.model, clip.tokenizer, "", (0.1,) * 3, (0.2,) * 3), loaded)
+
+
+@pytest.mark.parametrize("wrap", [lambda s: {"state_dict": s}, lambda s: {f"module.{k}": v for k, v in s.items()}])
+def test_training_checkpoints_are_unwrapped(tmp_path, wrap):
+    clip = tiny_clip("vit-cls")
+    path = saved(tmp_path, "clip.pt", wrap(clip.model.state_dict()))
+    assert read_weights(path).keys() == clip.model.state_dict().keys()
+
+
+def head64(layers=2):
+    """A size that is on nobody's list, with the usual 64 a head: describable from its tensors alone."""
+    torch.manual_seed(0)
+    vision = {"image_size": 64, "patch_size": 16, "width": 128, "layers": layers}
+    text = {"context_length": 20, "vocab_size": 600, "width": 64, "heads": 1, "layers": 2}
+    return {"embed_dim": 32, "vision_cfg": vision, "text_cfg": text}
+
+
+def test_an_unlisted_vit_is_described_from_its_tensors(tmp_path):
+    model = open_clip.CLIP(**head64()).eval()
+    path = saved(tmp_path, "mine.safetensors", model.state_dict())
+    loaded = load_checkpoint(path)
+    pixels = torch.rand(1, 3, 64, 64)
+    ids = torch.randint(1, 600, (2, 20))
+    with torch.no_grad():
+        torch.testing.assert_close(model.encode_image(pixels), loaded.model.encode_image(pixels))
+        torch.testing.assert_close(model.encode_text(ids), loaded.model.encode_text(ids))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ViT-B-32",
+        "ViT-L-14-336",
+        "ViT-H-14",
+        "ViT-bigG-14",
+        "RN50x4",
+        "coca_ViT-B-32",
+        "EVA02-B-16",
+        "ViT-B-16-SigLIP",
+        "ViT-B-16-SigLIP2",
+        "ViT-L-14-CLIPA",
+    ],
+)
+def test_true_architectures_are_recognised_by_their_shapes(name):
+    config = open_clip.get_model_config(name)
+    with torch.device("meta"):
+        state = architecture.build_model(config).state_dict()
+    inferred = architecture.infer_config(state)
+    inferred.pop("quick_gelu")
+    assert inferred == config
+
+
+@pytest.mark.parametrize(
+    ("file_name", "activation", "expected"),
+    [
+        ("ViT-B-32-openai.safetensors", "auto", True),
+        ("dfn5b.bin", "auto", True),
+        ("laion2b.safetensors", "auto", False),
+        ("openai.pt", "gelu", False),
+        ("mine.pt", "quick_gelu", True),
+    ],
+)
+def test_the_activation_comes_from_the_name_or_the_user(file_name, activation, expected):
+    state = open_clip.CLIP(**head64()).state_dict()
+    assert architecture.infer_config(state, file_name, activation)["quick_gelu"] is expected
+
+
+def test_hugging_face_format_computes_what_transformers_computes(tmp_path):
+    from transformers import CLIPConfig, CLIPModel
+
+    torch.manual_seed(0)
+    small = {"hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = CLIPConfig(
+        text_config={**small, "max_position_embeddings": 20, "vocab_size": 600, "eos_token_id": 599},
+        vision_config={**small, "image_size": 64, "patch_size": 16},
+        projection_dim=32,
+    )
+    theirs = CLIPModel(config).eval()
+    path = saved(tmp_path, "model.safetensors", theirs.state_dict())
+    (tmp_path / "config.json").write_text(json.dumps(config.to_dict()))
+    ours = load_checkpoint(path)
+    pixels, ids = torch.rand(2, 3, 64, 64), torch.randint(1, 598, (2, 20))
+    ids[:, 9] = 599
+    with torch.no_grad():
+        image, text = theirs.get_image_features(pixels), theirs.get_text_features(ids)
+        image, text = (getattr(x, "pooler_output", x) for x in (image, text))
+        torch.testing.assert_close(ours.model.encode_image(pixels), image, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(ours.model.encode_text(ids), text, rtol=1e-4, atol=1e-5)
+
+
+def test_hugging_face_configurations_in_their_short_form_have_clips_defaults():
+    config = hugging_face.convert_config({"model_type": "clip", "vision_config": {"patch_size": 16}, "text_config": {}})
+    assert config["vision_cfg"] == {
+        "image_size": 224,
+        "patch_size": 16,
+        "width": 768,
+        "layers": 12,
+        "head_width": 64,
+        "mlp_ratio": 4.0,
+    }
+    assert config["quick_gelu"] is True
+
+
+def test_dtype_changes_neither_fingerprint_nor_meaning(tmp_path):
+    path = saved(tmp_path, "mine.safetensors", open_clip.CLIP(**head64()).state_dict())
+    full, half = load_checkpoint(path), load_checkpoint(path, dtype=torch.bfloat16)
+    assert half.dtype == torch.bfloat16
+    assert full.fingerprint == half.fingerprint
+    assert len(full.fingerprint) == 16
+
+
+def test_fingerprints_tell_weights_apart():
+    one, two = open_clip.CLIP(**head64()).state_dict(), open_clip.CLIP(**head64()).state_dict()
+    assert fingerprint(one) == fingerprint(two)  # same seed
+    two["visual.proj"] = two["visual.proj"] + 0.1
+    assert fingerprint(one) != fingerprint(two)
+
+
+class Bomb:
+    def __reduce__(self):
+        import os
+
+        return os.mkdir, ("/tmp/clip_explainability_bomb_went_off",)
+
+
+def test_a_pickle_bomb_is_refused_and_does_not_go_off(tmp_path):
+    from pathlib import Path
+
+    path = tmp_path / "bomb.pt"
+    path.write_bytes(pickle.dumps({"a": Bomb()}))
+    zipped = tmp_path / "zipped.pt"
+    torch.save({"a": Bomb()}, zipped)
+    for bomb in (path, zipped):
+        with pytest.raises(InputError, match="refused"):
+            load_checkpoint(bomb)
+    assert not Path("/tmp/clip_explainability_bomb_went_off").exists()
+
+
+@pytest.mark.parametrize("name", ["clip.safetensors", "clip.pt"])
+@pytest.mark.parametrize("keep", [0, 100, 0.5])
+def test_truncated_files_are_called_damaged(tmp_path, name, keep):
+    path = saved(tmp_path, name, open_clip.CLIP(**head64()).state_dict())
+    content = path.read_bytes()
+    path.write_bytes(content[: keep if isinstance(keep, int) else int(len(content) * keep)])
+    with pytest.raises(InputError, match="damaged"):
+        load_checkpoint(path)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        load_checkpoint(tmp_path / "nothing.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ({"model.diffusion_model.input_blocks.0.0.weight": torch.zeros(1)}, "has no CLIP in it"),
+        ({"vision_model.post_layernorm.weight": torch.zeros(1)}, "no text tower"),
+        ({"text_model.final_layer_norm.weight": torch.zeros(1)}, "no image tower"),
+    ],
+)
+def test_checkpoints_of_another_kind_are_named(tmp_path, state, says):
+    with pytest.raises(InputError, match=says):
+        load_checkpoint(saved(tmp_path, "other.safetensors", state))
+
+
+def test_a_configuration_that_does_not_fit_is_named(tmp_path):
+    path = saved(tmp_path, "mine.safetensors", open_clip.CLIP(**head64()).state_dict())
+    (tmp_path / "mine.json").write_text(json.dumps(head64(layers=3)))
+    with pytest.raises(InputError, match=r"does not fit its configuration .*missing"):
+        load_checkpoint(path)
+
+
+def test_siglip_without_its_tokenizer_names_the_files_and_the_folder(tmp_path):
+    config = open_clip.get_model_config("ViT-B-16-SigLIP")
+    with pytest.raises(InputError, match=r"tokenizer\.json .* of huggingface\.co/timm/ViT-B-16-SigLIP into"):
+        find_tokenizer(config, tmp_path, "siglip.safetensors")
+
+
+def test_every_offered_pretrained_model_exists_in_open_clip():
+    assert set(PRETRAINED) <= set(open_clip.list_pretrained())
+
+
+def test_a_pretrained_model_is_never_downloaded_unasked(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *a, **k: pytest.fail("touched the network"))
+    with pytest.raises(InputError, match=r"open_clip_model.safetensors of huggingface.co/.*download"):
+        load_pretrained("ViT-B-32", "laion2b_s34b_b79k", tmp_path)
+
+
+def test_a_download_lands_in_the_models_own_folder_and_is_found_again(tmp_path, monkeypatch):
+    import huggingface_hub
+    from huggingface_hub.utils import EntryNotFoundError
+
+    torch.manual_seed(0)
+    weights = open_clip.CLIP(**open_clip.get_model_config("ViT-S-32")).state_dict()
+    calls = []
+
+    def fake(repository, name, local_dir):
+        calls.append(name)
+        if name != "open_clip_model.safetensors":
+            raise EntryNotFoundError("absent", response=_Response())
+        local_dir.mkdir(parents=True, exist_ok=True)
+        return saved(local_dir, name, weights)
+
+    entry = {"hf_hub": "someone/clip/", "mean": (0.5,) * 3, "std": (0.25,) * 3}
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fake)
+    monkeypatch.setattr(open_clip.pretrained, "get_pretrained_cfg", lambda model, tag: entry)
+    first = load_pretrained("ViT-S-32", "mine", tmp_path, download=True)
+    assert first.image_std == (0.25,) * 3
+    assert calls[0] == "open_clip_model.safetensors"
+    calls.clear()
+    second = load_pretrained("ViT-S-32", "mine", tmp_path, download=False)
+    assert calls == []
+    assert second.fingerprint == first.fingerprint
+
+
+class _Response:
+    headers: dict = {}
+    request = None
+    status_code = 404
+
+
+def test_an_unknown_pretrained_model(tmp_path):
+    with pytest.raises(InputError, match="no pretrained model"):
+        load_pretrained("ViT-B-32", "nobody", tmp_path)
