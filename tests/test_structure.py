@@ -16,7 +16,7 @@ from clip_explainability import nodes
 ROOT = Path(__file__).resolve().parent.parent
 PACK = "clip_explainability"
 HOST_MODULES = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "execution", "folder_paths", "nodes", "server"}
-HOST_ADAPTER = ROOT / "nodes" / "host.py"
+HOST_ADAPTER = ROOT / "nodes" / "host"
 
 
 def python_files(folder: str) -> list[Path]:
@@ -45,7 +45,7 @@ def test_core_knows_neither_the_host_nor_the_nodes(path: Path) -> None:
 @pytest.mark.parametrize("path", python_files("nodes"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_the_adapter_touches_the_host(path: Path) -> None:
     touched = [name for name in imported_modules(path) if name.partition(".")[0] in HOST_MODULES]
-    assert path == HOST_ADAPTER or touched == []
+    assert path.parent == HOST_ADAPTER or touched == []
 
 
 @pytest.mark.parametrize("folder", ["core", "nodes"])

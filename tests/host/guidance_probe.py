@@ -64,6 +64,7 @@ from clip_explainability.core.errors import InputError  # noqa: E402
 from clip_explainability.core.grad_mode import gradients, normal  # noqa: E402
 from clip_explainability.nodes import host  # noqa: E402
 from clip_explainability.nodes.explainability_guidance import ExplainabilityGuidance  # noqa: E402
+from clip_explainability.nodes.host import guidance  # noqa: E402
 from clip_explainability.nodes.hosted_clip import HostedClip  # noqa: E402
 from comfy import model_management  # noqa: E402
 from tiny_clips import tiny_clip  # noqa: E402
@@ -164,8 +165,8 @@ def full_route_gradient() -> Iterator[dict[str, Any]]:
         found: list[float] = []
 
         def compare(args: dict[str, Any], found: list[float] = found) -> torch.Tensor:
-            denoise = host._denoiser(args)
-            with gradients(), host.gradient_scope([], host._denoiser_networks(args)):
+            denoise = guidance.denoiser(args)
+            with gradients(), guidance.gradient_scope([], guidance.denoiser_networks(args)):
                 x = normal(args["input"]).clone().requires_grad_()
                 y = denoise(x)
                 weights = torch.randn(y.shape, generator=torch.Generator().manual_seed(1))

@@ -1,0 +1,46 @@
+"""The only place that touches ComfyUI: folders, memory, progress and previews, decoders, samplers.
+
+Every import of the host happens inside a function, so that the nodes can be imported and run without a ComfyUI:
+there are then no model folders, no previews and no progress bar. Works alike on the PyPI host of June 2024 and on
+current ComfyUI. Nodes use what is listed here, as ``host.<name>``.
+"""
+
+from .decoding import decode_bytes, decode_latents, is_tiny_vae, latent_colours
+from .execution import check_interrupt, is_interrupt, nothing, preview_images, progress
+from .folders import (
+    CLIP_FOLDER,
+    input_path,
+    model_file_path,
+    model_files,
+    model_folder,
+    register_model_folder,
+    running,
+)
+from .guidance import gradient_scope, guide_model
+from .memory import compute_device, load_models, require_device_memory, require_memory, wrap_model
+
+__all__ = [
+    "CLIP_FOLDER",
+    "check_interrupt",
+    "compute_device",
+    "decode_bytes",
+    "decode_latents",
+    "gradient_scope",
+    "guide_model",
+    "input_path",
+    "is_interrupt",
+    "is_tiny_vae",
+    "latent_colours",
+    "load_models",
+    "model_file_path",
+    "model_files",
+    "model_folder",
+    "nothing",
+    "preview_images",
+    "progress",
+    "register_model_folder",
+    "require_device_memory",
+    "require_memory",
+    "running",
+    "wrap_model",
+]

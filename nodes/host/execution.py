@@ -1,0 +1,87 @@
+"""The host's queue: progress, Cancel, what stands on an empty output, previews on a node."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from .folders import running, temporary_folder
+
+if TYPE_CHECKING:
+    import torch
+
+
+_PREVIEW_SIZE = 512  # longest side, pixels
+
+
+def check_interrupt() -> None:
+    """Raise the host's own exception if the user pressed Cancel."""
+    if not running():
+        return
+    from comfy import model_management
+
+    model_management.throw_exception_if_processing_interrupted()
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether this is the host's own exception for Cancel."""
+    if not running():
+        return False
+    try:
+        from comfy.model_management import InterruptProcessingException
+    except ImportError:  # the PyPI host
+        from comfy.interruption import InterruptProcessingException
+    return isinstance(error, InterruptProcessingException)
+
+
+def nothing(stand_in: Any) -> Any:
+    """What stands on an output that has nothing to give: nodes after it don't run.
+
+    Hosts before August 2024 can't say so; there ``stand_in`` is given.
+    """
+    try:
+        from comfy_execution.graph_utils import ExecutionBlocker
+    except ImportError:
+        return stand_in
+    return ExecutionBlocker(None)
+
+
+@contextmanager
+def progress(total: int = 1) -> Iterator[Callable[..., None]]:
+    """ComfyUI's progress bar.
+
+    Yields ``report(done, total=None, draw=None)``: moves the bar to ``done`` of ``total`` steps (the total may be
+    learned on the way), shows the PIL image that ``draw()`` gives, and raises the host's exception if the user
+    pressed Cancel.
+    """
+    if not running():
+        yield lambda done, total=None, draw=None: None
+        return
+    from comfy.utils import ProgressBar
+
+    bar = ProgressBar(max(total, 1))
+
+    def report(done: int, total: int | None = None, draw: Callable[[], Any] | None = None) -> None:
+        check_interrupt()
+        preview = None if draw is None else ("JPEG", draw(), _PREVIEW_SIZE)
+        bar.update_absolute(done, total, preview)
+
+    yield report
+
+
+def preview_images(images: torch.Tensor, key: str = "images", prefix: str = "clip_explainability") -> dict[str, Any]:
+    """Write IMAGE [B, H, W, 3] as temporary PNGs and return the ``ui`` part that shows them on the node."""
+    if not running():
+        return {}
+    from PIL import Image
+
+    folder = temporary_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = []
+    for index, image in enumerate((images.clamp(0, 1) * 255).round().byte().cpu().numpy()):
+        name = f"{prefix}_{uuid.uuid4().hex[:12]}_{index:03}.png"
+        Image.fromarray(image).save(folder / name, compress_level=1)
+        entries.append({"filename": name, "subfolder": "", "type": "temp"})
+    return {key: entries}

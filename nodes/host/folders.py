@@ -1,0 +1,64 @@
+"""The host's folders: models, input and temporary files."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+CLIP_FOLDER = "open_clip"
+CLIP_FILE_EXTENSIONS = frozenset({".safetensors", ".pt", ".bin"})
+
+
+def running() -> bool:
+    """Whether this process is a ComfyUI (both hosts have ``folder_paths`` at the top level, and only they do)."""
+    return importlib.util.find_spec("folder_paths") is not None
+
+
+def _folder_paths() -> Any:
+    import folder_paths
+
+    return folder_paths
+
+
+def register_model_folder(name: str = CLIP_FOLDER, extensions: frozenset[str] = CLIP_FILE_EXTENSIONS) -> None:
+    """Add ``models/<name>`` to the host's model folders, keeping what extra_model_paths.yaml says of it.
+
+    The host's own ``add_model_folder_path`` registers an empty extension set, under which no file is listed;
+    so the entry is set here, and an entry that is already there only gains our folder and extensions.
+    """
+    if not running():
+        return
+    folder_paths = _folder_paths()
+    default = os.path.join(folder_paths.models_dir, name)
+    registered = folder_paths.folder_names_and_paths
+    known: list[str] = list(registered[name][0]) if name in registered else []
+    paths = known if default in known else [*known, default]
+    known_extensions = set(registered[name][1]) if name in registered else set()
+    registered[name] = (paths, known_extensions | extensions)
+
+
+def model_files(folder: str = CLIP_FOLDER) -> list[str]:
+    """Names of the files in a model folder, as the host lists them (empty outside a host)."""
+    return list(_folder_paths().get_filename_list(folder)) if running() else []
+
+
+def model_file_path(name: str, folder: str = CLIP_FOLDER) -> str | None:
+    """Full path of a listed model file, or None where the host knows none by that name."""
+    return _folder_paths().get_full_path(folder, name)
+
+
+def model_folder(folder: str = CLIP_FOLDER) -> str:
+    """The first folder the host keeps such models in: where a new file is written."""
+    return _folder_paths().get_folder_paths(folder)[0]
+
+
+def input_path(name: str) -> Path:
+    """A file or folder that a user named: absolute, or inside the host's input folder."""
+    return Path(_folder_paths().get_input_directory(), name) if running() else Path(name)
+
+
+def temporary_folder() -> Path:
+    """Where the host looks for files that last as long as it runs."""
+    return Path(_folder_paths().get_temp_directory())
