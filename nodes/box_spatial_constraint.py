@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .. import core
 from ..core.errors import InputError
 from . import host
-from .category import CATEGORY
+from .category import BOXES
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +32,7 @@ class BoxSpatialConstraint:
         "region masks, regional prompts and bounding boxes. Detectors and masks of any shape can be connected too."
     )
     SEARCH_ALIASES: ClassVar = ["layout", "bounding box", "bbox", "region", "area", "box editor", "regional prompt"]
-    CATEGORY = CATEGORY
+    CATEGORY = BOXES
     FUNCTION = "constrain"
     INPUT_IS_LIST = True  # labels and boxes may come as lists; one run takes them all
     RETURN_TYPES = (EXPLAINABILITY_CONSTRAINTS, "MASK", "BOUNDING_BOX", "IMAGE", "STRING")
@@ -54,7 +54,10 @@ class BoxSpatialConstraint:
                 "height": ("INT", _side("Height of the picture and of the masks.")),
                 "template": (
                     "STRING",
-                    {"default": "a photo of {}", "tooltip": "The text for each object; {} stands for its label."},
+                    {
+                        "default": "a photo of {}",
+                        "tooltip": "The text for each object; the pair of braces stands for its label.",
+                    },
                 ),
             },
             "optional": {

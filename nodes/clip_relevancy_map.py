@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .. import core
 from . import host
-from .category import CATEGORY
+from .category import MAPS
 from .eclip_projection import projection_for
 from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
 from .tensors import image_to_core, maps_to_mask
@@ -33,7 +33,7 @@ class CLIPRelevancyMap:
         "of them share one pass over the image. The heat and mask outputs work as region and inpainting masks."
     )
     SEARCH_ALIASES: ClassVar = ["heatmap", "attention map", "clip explain", "relevance", "text to mask", "clipseg"]
-    CATEGORY = CATEGORY
+    CATEGORY = MAPS
     FUNCTION = "explain"
     RETURN_TYPES = ("IMAGE", "MASK", "MASK", "IMAGE", "STRING")
     RETURN_NAMES = ("overlay", "heatmap", "mask", "words", "report")
@@ -50,7 +50,6 @@ class CLIPRelevancyMap:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        methods = core.methods.METHODS
         return {
             "required": {
                 "clip": (EXPLAINABLE_CLIP, {"tooltip": "From Load Explainable CLIP."}),
@@ -64,11 +63,11 @@ class CLIPRelevancyMap:
                     },
                 ),
                 "method": (
-                    list(methods),
+                    list(core.methods.METHODS),
                     {
                         "default": "relevancy",
-                        "tooltip": "How the map is made. "
-                        + " ".join(f"{method.name}: {method.source}; {method.cost}." for method in methods.values()),
+                        "tooltip": "How the map is made. relevancy is the papers' own; the help page lists all with "
+                        "their sources and costs, and Compare Methods draws them side by side.",
                     },
                 ),
                 "last_blocks": (

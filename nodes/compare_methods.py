@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
 from . import host
-from .category import CATEGORY
+from .category import MAPS
 from .eclip_projection import ECLIP_PROJECTION, projection_for
 from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
 from .tensors import image_to_core
@@ -28,7 +28,7 @@ class CompareMethods:
         "at a glance which of them to trust with this CLIP."
     )
     SEARCH_ALIASES: ClassVar = ["benchmark maps", "compare heatmaps", "grad-cam", "legrad", "clip surgery", "rollout"]
-    CATEGORY = CATEGORY
+    CATEGORY = MAPS
     FUNCTION = "compare"
     RETURN_TYPES = ("IMAGE", "MASK", "STRING")
     RETURN_NAMES = ("grid", "heatmaps", "report")
@@ -41,7 +41,6 @@ class CompareMethods:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        methods = core.methods.METHODS
         return {
             "required": {
                 "clip": (EXPLAINABLE_CLIP, {"tooltip": "From Load Explainable CLIP."}),
@@ -58,9 +57,9 @@ class CompareMethods:
                     "STRING",
                     {
                         "multiline": True,
-                        "default": "\n".join(methods),
-                        "tooltip": "Which methods, one a line or separated by commas; empty: all. "
-                        + " ".join(f"{method.name}: {method.source}; {method.cost}." for method in methods.values()),
+                        "default": "\n".join(core.methods.METHODS),
+                        "tooltip": "Which methods, one a line or separated by commas; empty: all. The help page says "
+                        "what each of them does and costs.",
                     },
                 ),
                 "last_blocks": (

@@ -41,7 +41,7 @@ class DemoScene:
                     {
                         "default": "cat, guitar",
                         "tooltip": "Up to 6 objects, separated by commas, drawn from back to front. Empty: random "
-                        f"ones. Known are: {', '.join(core.demo.art.class_names())}.",
+                        "ones. The help page lists all that are known.",
                     },
                 ),
                 "random_objects": (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
 from . import host
-from .category import CATEGORY
+from .category import GUIDANCE
 from .guidance_inputs import (
     BOX_FILL,
     BOX_WEIGHT,
@@ -54,7 +54,7 @@ class ExplainabilityGuidance:
         "boxes",
         "guided sampling",
     ]
-    CATEGORY = CATEGORY
+    CATEGORY = GUIDANCE
     FUNCTION = "patch"
     RETURN_TYPES = ("MODEL", GUIDANCE_RECORD)
     RETURN_NAMES = ("model", "record")

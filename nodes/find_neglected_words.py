@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
 from . import host
-from .category import CATEGORY
+from .category import GUIDANCE
 from .guidance_inputs import CLIP, NEGLECT_THRESHOLD
 from .hosted_clip import HostedClip
 from .tensors import image_to_core
@@ -29,7 +29,7 @@ class FindNeglectedWords:
         "sample again."
     )
     SEARCH_ALIASES: ClassVar = ["missing words", "prompt weight", "prompt emphasis", "no token left behind"]
-    CATEGORY = CATEGORY
+    CATEGORY = GUIDANCE
     FUNCTION = "find"
     RETURN_TYPES = ("STRING", "STRING", "IMAGE", "STRING")
     RETURN_NAMES = ("prompt", "neglected", "words", "report")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
 from . import host
-from .category import CATEGORY
+from .category import GUIDANCE
 from .explainability_guidance import GUIDANCE_RECORD
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class GuidanceReport:
         "the last run of Explainability Guidance or Optimize Latent."
     )
     SEARCH_ALIASES: ClassVar = ["loss curve", "guidance plot", "clip guidance report"]
-    CATEGORY = CATEGORY
+    CATEGORY = GUIDANCE
     FUNCTION = "report"
     RETURN_TYPES = ("IMAGE", "IMAGE", "STRING")
     RETURN_NAMES = ("curves", "steps", "report")

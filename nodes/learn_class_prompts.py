@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
 from . import host
-from .category import CATEGORY
+from .category import CLASSIFICATION
 from .class_prompts import CLASS_PROMPTS, CLASS_PROMPTS_FOLDER
 from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
 from .tensors import image_to_core
@@ -37,7 +37,7 @@ class LearnClassPrompts:
         "that keeps the text resting on the class's own name (No Token Left Behind). CLIP itself stays as it is."
     )
     SEARCH_ALIASES: ClassVar = ["few-shot", "one-shot", "coop", "prompt tuning", "prompt learning", "train classifier"]
-    CATEGORY = CATEGORY
+    CATEGORY = CLASSIFICATION
     FUNCTION = "learn"
     RETURN_TYPES = (CLASS_PROMPTS, "IMAGE", "STRING")
     RETURN_NAMES = ("class_prompts", "chart", "report")

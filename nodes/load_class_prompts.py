@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
 from . import host
-from .category import CATEGORY
+from .category import CLASSIFICATION
 from .class_prompts import CLASS_PROMPTS, CLASS_PROMPTS_FOLDER
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class LoadClassPrompts:
         "that they were learned on, and no other accepts them."
     )
     SEARCH_ALIASES: ClassVar = ["learned prompts", "coop", "few-shot", "prompt tuning", "load prompts"]
-    CATEGORY = CATEGORY
+    CATEGORY = CLASSIFICATION
     FUNCTION = "load"
     RETURN_TYPES = (CLASS_PROMPTS,)
     RETURN_NAMES = ("class_prompts",)

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
-from .category import CATEGORY
+from .category import MAPS
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +22,7 @@ class MapMetrics:
         "in the object's box. Demo Scene gives images with masks to try it on."
     )
     SEARCH_ALIASES: ClassVar = ["miou", "pointing game", "evaluate heatmap", "segmentation metric", "auc", "msc"]
-    CATEGORY = CATEGORY
+    CATEGORY = MAPS
     FUNCTION = "score"
     RETURN_TYPES = ("FLOAT", "FLOAT", "FLOAT", "FLOAT", "FLOAT", "STRING")
     RETURN_NAMES = ("miou", "msc", "pointing", "auc", "in_box", "report")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
 from . import host
-from .category import CATEGORY
+from .category import GUIDANCE
 from .explainability_guidance import GUIDANCE_RECORD
 from .guidance_inputs import (
     BOX_FILL,
@@ -43,7 +43,7 @@ class OptimizeLatent:
         "Uses a VAE but no diffusion model. The preset 'manipulate' starts from a picture and stays close to it."
     )
     SEARCH_ALIASES: ClassVar = ["vqgan clip", "latent optimization", "clip optimization", "image manipulation"]
-    CATEGORY = CATEGORY
+    CATEGORY = GUIDANCE
     FUNCTION = "optimize"
     RETURN_TYPES = ("LATENT", GUIDANCE_RECORD)
     RETURN_NAMES = ("latent", "record")

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
-from .category import CATEGORY
+from .category import GUIDANCE
 from .guidance_inputs import CLIP, CONSTRAINTS, NEGLECT_THRESHOLD
 from .hosted_clip import HostedClip
 from .tensors import image_to_core
@@ -28,7 +28,7 @@ class PickBestExplained:
         "in their boxes; gives back the best. Make a batch, keep the one that shows it all."
     )
     SEARCH_ALIASES: ClassVar = ["best of n", "rank images", "clip score", "select best", "rejection sampling"]
-    CATEGORY = CATEGORY
+    CATEGORY = GUIDANCE
     FUNCTION = "pick"
     RETURN_TYPES = ("IMAGE", "INT", "FLOAT", "STRING")
     RETURN_NAMES = ("best", "index", "score", "report")

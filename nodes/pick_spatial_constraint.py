@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .. import core
 from ..core.errors import InputError
 from .box_spatial_constraint import EXPLAINABILITY_CONSTRAINTS
-from .category import CATEGORY
+from .category import BOXES
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +26,7 @@ class PickSpatialConstraint:
         "Conditioning (Set Mask), which makes regional prompts from the boxes you drew."
     )
     SEARCH_ALIASES: ClassVar = ["regional prompt", "region", "box", "select constraint", "area prompt"]
-    CATEGORY = CATEGORY
+    CATEGORY = BOXES
     FUNCTION = "pick"
     RETURN_TYPES = ("STRING", "MASK", "BOUNDING_BOX", "FLOAT", "STRING")
     RETURN_NAMES = ("prompt", "mask", "bbox", "weight", "label")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
 from . import host
-from .category import CATEGORY
+from .category import CLASSIFICATION
 from .class_prompts import CLASS_PROMPTS
 from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
 from .tensors import image_to_core
@@ -32,7 +32,7 @@ class PromptEnsembleClassifier:
         "so that the answer does not hang on one lucky phrasing; a map shows what spoke for the winning class."
     )
     SEARCH_ALIASES: ClassVar = ["zero-shot", "classification", "image tagging", "label images", "sort images", "clip"]
-    CATEGORY = CATEGORY
+    CATEGORY = CLASSIFICATION
     FUNCTION = "classify"
     RETURN_TYPES = ("STRING", "STRING", "STRING", "IMAGE", "MASK", "STRING")
     RETURN_NAMES = ("labels", "top_label", "scores", "chart", "maps", "selected")
@@ -79,7 +79,8 @@ class PromptEnsembleClassifier:
                     {
                         "multiline": True,
                         "default": "a photo of a {}\na picture of a {}\na drawing of a {}",
-                        "tooltip": "Your own templates, one a line, for 'custom'; {} takes the class name.",
+                        "tooltip": "Your own templates, one a line, for 'custom'; the pair of braces takes the class "
+                        "name.",
                     },
                 ),
                 "ensemble": (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
 from . import host
-from .category import CATEGORY
+from .category import CLASSIFICATION
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +23,7 @@ class RouteImagesByClass:
         "run once a class), and besides the images of one class of your choice and all the others."
     )
     SEARCH_ALIASES: ClassVar = ["sort images", "split batch", "filter images", "switch", "if else", "condition"]
-    CATEGORY = CATEGORY
+    CATEGORY = CLASSIFICATION
     FUNCTION = "route"
     RETURN_TYPES = ("IMAGE", "STRING", "IMAGE", "IMAGE")
     RETURN_NAMES = ("batches", "labels", "matching", "others")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
 from . import host
-from .category import CATEGORY
+from .category import MAPS
 from .eclip_projection import ECLIP_FOLDER, ECLIP_PROJECTION
 from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
 from .tensors import image_to_core
@@ -33,7 +33,7 @@ class TrainECLIPProjection:
         "relearned so that patches agree with the text, from images with captions, without masks or boxes."
     )
     SEARCH_ALIASES: ClassVar = ["eclip", "masked max pooling", "train projection", "explainable clip training"]
-    CATEGORY = CATEGORY
+    CATEGORY = MAPS
     FUNCTION = "train"
     OUTPUT_NODE = True
     RETURN_TYPES = (ECLIP_PROJECTION, "IMAGE", "STRING")
