@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,14 +11,16 @@ import torch
 
 from ..clip import ExplainableCLIP
 from ..errors import InputError
-from ..loading.weights import write_whole
+from ..loading import trained_file
 
 Position = Literal["middle", "end", "front"]
 Derivative = Literal["first order", "full"]
 POSITIONS: tuple[Position, ...] = get_args(Position)
 DERIVATIVES: tuple[Derivative, ...] = get_args(Derivative)
 
-_FORMAT, _VERSION = "clip-explainability/class-prompts", "1"
+_FILE = trained_file.Kind(
+    "clip-explainability/class-prompts", "class prompts", "Learn Class Prompts", "learn the prompts anew"
+)
 
 
 @dataclass(frozen=True)
@@ -92,24 +93,9 @@ class ClassPrompts:
 
 
 def save_class_prompts(prompts: ClassPrompts, path: str | os.PathLike[str]) -> Path:
-    """Write prompts as safetensors, whole or not at all, and return the path.
-
-    The file is written beside its place and moved there, so that a full disk or a kill leaves no half file and
-    what stood there before stays whole.
-    """
-    from safetensors.torch import save
-
-    metadata = {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "classes": json.dumps(prompts.classes),
-        "settings": json.dumps(asdict(prompts.settings)),
-        "history": json.dumps(prompts.history),
-        "fingerprint": prompts.fingerprint,
-        "clip_name": prompts.clip_name,
-    }
-    data = save({"context": prompts.context.contiguous()}, metadata)
-    return write_whole(path, data)
+    """Write prompts as safetensors, whole or not at all, and return the path."""
+    about = {"classes": prompts.classes, "settings": asdict(prompts.settings), "history": prompts.history}
+    return trained_file.save(_FILE, path, {"context": prompts.context}, prompts.fingerprint, prompts.clip_name, about)
 
 
 def load_class_prompts(path: str | os.PathLike[str], clip: ExplainableCLIP | None = None) -> ClassPrompts:
@@ -121,38 +107,24 @@ def load_class_prompts(path: str | os.PathLike[str], clip: ExplainableCLIP | Non
     Raises:
         InputError: not such a file, damaged, or learned on another CLIP.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != _FORMAT:
-                raise InputError(f"{path} holds no class prompts; choose a file that Learn Class Prompts saved")
-            if metadata.get("version") != _VERSION:
-                raise InputError(f"{path} was written by another version of this pack; learn the prompts anew")
-            context = file.get_tensor("context")
-        prompts = _from_metadata(context, metadata)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} can't be read as class prompts ({error}); learn the prompts anew") from error
+    prompts = trained_file.load(_FILE, path, _build)
     if clip is not None:
         prompts.require_clip(clip)
     return prompts
 
 
-def _from_metadata(context: torch.Tensor, metadata: dict[str, str]) -> ClassPrompts:
+def _build(tensors: trained_file.StateDict, about: dict[str, Any]) -> ClassPrompts:
     known = {field.name for field in fields(LearningSettings)}
-    given = json.loads(metadata["settings"])
-    settings = LearningSettings(**{key: value for key, value in given.items() if key in known})
+    settings = LearningSettings(**{name: value for name, value in about["settings"].items() if name in known})
     settings.check()
-    if context.dim() != 2 or len(context) != settings.context_tokens or not context.isfinite().all():
+    context = tensors["context"]
+    if context.dim() != 2 or len(context) != settings.context_tokens:
         raise ValueError(f"a context of shape {tuple(context.shape)}")
     return ClassPrompts(
-        context=context.float(),
-        classes=tuple(json.loads(metadata["classes"])),
+        context=context,
+        classes=tuple(about["classes"]),
         settings=settings,
-        fingerprint=metadata["fingerprint"],
-        clip_name=metadata["clip_name"],
-        history=tuple(tuple(row) for row in json.loads(metadata["history"])),
+        fingerprint=about["fingerprint"],
+        clip_name=about["clip_name"],
+        history=tuple(tuple(row) for row in about["history"]),
     )

@@ -42,15 +42,15 @@ def winning_maps(
     checked = check_images(images)
     size: tuple[int, int] = tuple(checked.shape[-2:])  # type: ignore[assignment]
     view = single_view(size, clip, fit)
-    chosen = find_method(method)
-    chosen.require_family(clip)
+    chosen, options = find_method(method), options or MapOptions()
+    chosen.require(clip, options)
     with gradients():
         maps, done = torch.zeros(len(checked), *size), 0
         pixels, vectors = normal(checked), normal(class_vectors).to(clip.device)
         for winner in winners.unique().tolist():
             for indices in (winners == winner).nonzero().flatten().split(_IMAGES_PER_PASS):
                 window = cut_view(pixels[indices].to(clip.device), view, clip.image_size)
-                found = chosen.patch_maps(clip, window, vectors[winner : winner + 1], options or MapOptions())
+                found = chosen.patch_maps(clip, window, vectors[winner : winner + 1], options)
                 maps[indices] = merge_maps([found.maps.detach()], (view,), size)[0]
                 done += len(indices)
                 if report is not None:

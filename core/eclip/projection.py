@@ -7,10 +7,10 @@ pooled token, agree with the text; :mod:`.training` does it.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,12 @@ import torch.nn.functional as F
 from ..clip import ExplainableCLIP
 from ..demo.art import ASSETS
 from ..errors import InputError
-from ..loading.weights import write_whole
+from ..loading import trained_file
 from ..towers.patch_features import head_input, head_projection, patch_tokens
 
-_FORMAT = "clip-explainability.eclip-projection"
-_VERSION = "1"
+_FILE = trained_file.Kind(
+    "clip-explainability.eclip-projection", "ECLIP projections", "Train ECLIP Projection", "train one anew"
+)
 SHIPPED = ASSETS / "demo_eclip.safetensors"
 
 
@@ -74,18 +75,9 @@ def initial_projection(clip: ExplainableCLIP, width: int) -> tuple[torch.Tensor,
 
 def save_projection(projection: EclipProjection, path: str | os.PathLike[str]) -> Path:
     """Write a projection as safetensors, whole or not at all, and return the path."""
-    from safetensors.torch import save
-
-    metadata = {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "fingerprint": projection.fingerprint,
-        "clip_name": projection.clip_name,
-        "settings": json.dumps(projection.settings),
-        "history": json.dumps(projection.history),
-    }
-    data = save({"weight": projection.weight.contiguous(), "bias": projection.bias.contiguous()}, metadata)
-    return write_whole(path, data)
+    tensors = {"weight": projection.weight, "bias": projection.bias}
+    about = {"settings": projection.settings, "history": projection.history}
+    return trained_file.save(_FILE, path, tensors, projection.fingerprint, projection.clip_name, about)
 
 
 def load_projection(path: str | os.PathLike[str], clip: ExplainableCLIP | None = None) -> EclipProjection:
@@ -97,48 +89,37 @@ def load_projection(path: str | os.PathLike[str], clip: ExplainableCLIP | None =
     Raises:
         InputError: not such a file, damaged, or trained for another CLIP.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != _FORMAT or metadata.get("version") != _VERSION:
-                raise InputError(
-                    f"{path} holds no ECLIP projection; choose a file that Train ECLIP Projection of this version saved"
-                )
-            weight, bias = file.get_tensor("weight").float(), file.get_tensor("bias").float()
-        if (
-            weight.dim() != 2
-            or bias.shape != weight.shape[:1]
-            or not (weight.isfinite().all() and bias.isfinite().all())
-        ):
-            raise ValueError(f"a weight of shape {tuple(weight.shape)} and a bias of shape {tuple(bias.shape)}")
-        projection = EclipProjection(
-            weight,
-            bias,
-            metadata["fingerprint"],
-            metadata["clip_name"],
-            json.loads(metadata["settings"]),
-            tuple(tuple(row) for row in json.loads(metadata["history"])),
-        )
-    except InputError:
-        raise
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} can't be read as an ECLIP projection ({error}); train it anew") from error
+    projection = trained_file.load(_FILE, path, _build)
     if clip is not None:
         projection.require_clip(clip)
     return projection
 
 
+def _build(tensors: trained_file.StateDict, about: dict[str, Any]) -> EclipProjection:
+    weight, bias = tensors["weight"], tensors["bias"]
+    if weight.dim() != 2 or bias.shape != weight.shape[:1]:
+        raise ValueError(f"a weight of shape {tuple(weight.shape)} and a bias of shape {tuple(bias.shape)}")
+    history = tuple(tuple(row) for row in about["history"])
+    return EclipProjection(weight, bias, about["fingerprint"], about["clip_name"], about["settings"], history)
+
+
 def find_projection(clip: ExplainableCLIP, paths: Iterable[str | os.PathLike[str]] = ()) -> EclipProjection | None:
     """The projection for this CLIP: the newest matching file of ``paths``, else the one shipped for the demo CLIP.
 
-    Files that are something else are passed over.
+    Files that are something else are passed over. A file is read once, and again only when it has changed.
     """
-    newest_first = sorted((Path(path) for path in paths), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in (*newest_first, SHIPPED):
-        try:
-            return load_projection(path, clip)
-        except InputError:
-            continue
+    there = [(path, path.stat()) for path in map(Path, (*paths, SHIPPED)) if path.is_file()]
+    for path, status in sorted(there, key=lambda each: (each[0] != SHIPPED, each[1].st_mtime_ns), reverse=True):
+        projection = _read(path, status.st_mtime_ns, status.st_size)
+        if projection is not None and projection.fingerprint == clip.fingerprint:
+            return projection
     return None
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, changed: int, size: int) -> EclipProjection | None:
+    """The projection in a file of that age and size, or None where it holds none."""
+    try:
+        return load_projection(path)
+    except InputError:
+        return None

@@ -1,6 +1,5 @@
 import dataclasses
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -45,45 +44,11 @@ def test_a_file_is_accepted_by_its_own_clip_alone(tmp_path: Path) -> None:
         load_class_prompts(path, clip_with("other"))
 
 
-def test_a_failed_write_leaves_the_old_file_whole_and_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = save_class_prompts(PROMPTS, tmp_path / "dogs.safetensors")
-    before = path.read_bytes()
-
-    def full_disk(*_: object) -> None:
-        raise OSError("no space left")
-
-    monkeypatch.setattr(os, "replace", full_disk)
-    with pytest.raises(OSError, match="no space left"):
-        save_class_prompts(dataclasses.replace(PROMPTS, classes=("cat", "dog")), path)
-    assert path.read_bytes() == before
-    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
-
-
 def test_other_safetensors_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_file({"weight": torch.zeros(2)}, path)
     with pytest.raises(InputError, match="holds no class prompts"):
         load_class_prompts(path)
-
-
-@pytest.mark.parametrize("content", [b"", b"not safetensors at all"])
-def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "damaged.safetensors"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match="can't be read as class prompts"):
-        load_class_prompts(path)
-
-
-def test_a_cut_off_file_is_refused(tmp_path: Path) -> None:
-    path = save_class_prompts(PROMPTS, tmp_path / "dogs.safetensors")
-    path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(InputError, match="can't be read"):
-        load_class_prompts(path)
-
-
-def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="can't be read"):
-        load_class_prompts(tmp_path / "none.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +58,6 @@ def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
         {"settings": json.dumps({"context_tokens": "many"})},
         {"classes": "5"},
         {"history": "null"},
-        {"version": "99"},
     ],
 )
 def test_metadata_that_makes_no_sense_is_refused(tmp_path: Path, change: dict[str, str]) -> None:
@@ -103,11 +67,5 @@ def test_metadata_that_makes_no_sense_is_refused(tmp_path: Path, change: dict[st
     with safe_open(str(path), framework="pt") as file:
         metadata = {**file.metadata(), **change}
     save_file({"context": PROMPTS.context}, path, metadata)
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="can't be read as class prompts"):
         load_class_prompts(path)
-
-
-def test_a_context_that_is_not_finite_is_refused(tmp_path: Path) -> None:
-    broken = dataclasses.replace(PROMPTS, context=torch.full((3, 4), float("nan")))
-    with pytest.raises(InputError, match="learn the prompts anew"):
-        load_class_prompts(save_class_prompts(broken, tmp_path / "nan.safetensors"))

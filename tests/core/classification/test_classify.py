@@ -5,6 +5,7 @@ import pytest
 import torch
 from classification_worlds import CLASSES, TEMPLATES, random_images
 from clip_explainability.core.classification import classify as module
+from clip_explainability.core.classification import winning_maps as winning_maps_module
 from clip_explainability.core.classification.cache import FeatureCache
 from clip_explainability.core.classification.class_prompts import LearningSettings
 from clip_explainability.core.classification.classes import ClassList, parse_classes
@@ -192,6 +193,16 @@ def test_maps_of_a_cropped_image_cover_all_of_it(clip: ExplainableCLIP) -> None:
     assert maps.shape == (2, 40, 90)
     assert seen[-1] == (2, 2)
     assert maps.isfinite().all()
+
+
+def test_a_method_that_lacks_what_it_needs_is_refused_before_any_work(
+    clip: ExplainableCLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = random_images(1, *clip.image_size)
+    found = classify(clip, images, PROMPTING)
+    monkeypatch.setattr(winning_maps_module, "cut_view", lambda *_: pytest.fail("a view was cut"))
+    with pytest.raises(InputError, match="needs a projection trained for"):
+        winning_maps(clip, images, found.scores.top, found.scores.class_vectors, "eclip")
 
 
 def names_of(found: Classification) -> list[str]:
