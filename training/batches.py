@@ -12,6 +12,8 @@ from sprites import SIDE, Sprites
 
 BANK = 1024
 FULL = 96
+PATCH = 8
+UNDECIDED = -100
 SIZES = {1: (0.3, 0.72), 2: (0.24, 0.5), 3: (0.22, 0.42)}
 """Objects in a scene -> range of their longer side, as a share of the image's."""
 WINDOW_SIZES = {1: (0.45, 0.98), 2: (0.4, 0.62), 3: (0.35, 0.45)}
@@ -22,11 +24,13 @@ WINDOW_SIZES = {1: (0.45, 0.98), 2: (0.4, 0.62), 3: (0.35, 0.45)}
 class Batch:
     """images: float [B, 3, S, S] in 0..1. present: bool [B, C]. For every scene two captions and one wrong one.
 
+    covered: int64 [B, G * G], the class that covers each 8 x 8 patch, C for background, -100 where it's neither.
     named: bool [2B, C], the classes named by each true caption (all first captions, then all second ones).
     """
 
     images: torch.Tensor
     present: torch.Tensor
+    covered: torch.Tensor
     texts: list[str]
     named: torch.Tensor
     wrong_texts: list[str]
@@ -178,6 +182,8 @@ class SceneSource:
                     patches[member] = (colour[i], cover[i])
 
         images = np.empty((size, side, side, 3), np.float32)
+        cells = side // PATCH
+        covered = np.full((size, cells, cells), len(sprites.labels))
         kinds, hues, item = [], [], 0
         for b in range(size):
             habitat = captions.HABITAT_OF.get(sprites.labels[labels[b][0]], "plain")
@@ -194,15 +200,20 @@ class SceneSource:
                 region = images[b, top:bottom, left:right]
                 region *= 1 - cover[part]
                 region += colour[part]
+                shape = np.zeros((side, side), np.float32)
+                shape[top:bottom, left:right] = cover[part][..., 0]
+                filled = shape.reshape(cells, PATCH, cells, PATCH).mean((1, 3))
+                covered[b][filled > 0.08] = UNDECIDED
+                covered[b][filled > 0.35] = flat[item]
                 item += 1
         if self.augment:
             images *= np.exp(rng.normal(0, 0.12, (size, 1, 1, 1))).astype(np.float32)
             images += rng.normal(0, 0.04, (size, 1, 1, 3)).astype(np.float32)
             noisy = np.flatnonzero(rng.random(size) < 0.4)
             images[noisy] += self.noise[:side, :side] * rng.exponential(0.03, (len(noisy), 1, 1, 1)).astype(np.float32)
-        return self._caption(
-            torch.from_numpy(images).clamp(0, 1).permute(0, 3, 1, 2), labels, ids, how_many, kinds, hues
-        )
+        pictures = torch.from_numpy(images).clamp(0, 1).permute(0, 3, 1, 2)
+        patches = torch.from_numpy(covered).flatten(1)
+        return self._caption(pictures, patches, labels, ids, how_many, kinds, hues)
 
     def _places(self, shares: np.ndarray) -> list[tuple[float, float]]:
         """Centres for objects of these sizes, apart from each other where ten tries manage it."""
@@ -219,8 +230,8 @@ class SceneSource:
             centres.append((x, y))
         return centres
 
-    def _caption(self, images: torch.Tensor, labels: list[np.ndarray], ids: np.ndarray, how_many: np.ndarray,
-                 kinds: list[str], hues: list[str]) -> Batch:  # fmt: skip
+    def _caption(self, images: torch.Tensor, covered: torch.Tensor, labels: list[np.ndarray], ids: np.ndarray,
+                 how_many: np.ndarray, kinds: list[str], hues: list[str]) -> Batch:  # fmt: skip
         names, rng, size = self.sprites.labels, self.rng, len(labels)
         present = torch.zeros(size, len(names), dtype=torch.bool)
         for b, here in enumerate(labels):
@@ -244,4 +255,4 @@ class SceneSource:
             wrong_named[b] = named[b]
             if gone is not None:
                 wrong_named[b, index[gone]], wrong_named[b, index[stranger]] = False, True
-        return Batch(images, present, [text for text, _ in written], named, wrong_texts, wrong_named)
+        return Batch(images, present, covered, [text for text, _ in written], named, wrong_texts, wrong_named)

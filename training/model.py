@@ -90,11 +90,13 @@ def _block(x: torch.Tensor, block: nn.Module, mask: torch.Tensor | None) -> torc
     return x + _linear(F.gelu(_linear(_norm(x, block.ln_2), block.mlp.c_fc)), block.mlp.c_proj)
 
 
-def image_features(model: nn.Module, images: torch.Tensor, drop: float = 0.0,
-                   probe: nn.Linear | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:  # fmt: skip
+def image_features(
+    model: nn.Module, images: torch.Tensor, drop: float = 0.0, probe: nn.Linear | None = None
+) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
     """Normalised features [B, D] of images [B, 3, S, S] in 0..1, with a share of the patches left out.
 
-    With a probe also what it reads from the mean patch token two blocks before the end.
+    With a probe also what it reads [B, K, C] from each patch token two blocks before the end. Last come the
+    numbers [B, K] of the patches kept, row by row from the top.
 
     Images smaller than the model's are taken for windows cut out of larger ones, and put somewhere in its grid.
     """
@@ -106,6 +108,7 @@ def image_features(model: nn.Module, images: torch.Tensor, drop: float = 0.0,
     patches = patches.permute(0, 2, 3, 1, 4, 5).reshape(n, grid * grid, -1)
     positions = visual.positional_embedding
     spatial = positions[1:]
+    keep = torch.arange(grid * grid).expand(n, -1)
     full = math.isqrt(len(spatial))
     if grid < full:
         top, left = torch.randint(full - grid + 1, (2,)).tolist()
@@ -123,8 +126,8 @@ def image_features(model: nn.Module, images: torch.Tensor, drop: float = 0.0,
     ):
         x = _block(x, block, None)
         if probe is not None and left == 2:
-            read = probe(F.layer_norm(x[:, 1:].mean(1), x.shape[-1:]).float())
-    return F.normalize((_norm(x[:, 0], visual.ln_post) @ _low(visual.proj)).float(), dim=-1), read
+            read = probe(F.layer_norm(x[:, 1:], x.shape[-1:]).float())
+    return F.normalize((_norm(x[:, 0], visual.ln_post) @ _low(visual.proj)).float(), dim=-1), read, keep
 
 
 def text_features(model: nn.Module, rows: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:

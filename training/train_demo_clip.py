@@ -144,8 +144,10 @@ class Trainer:
         self.average: list[torch.Tensor] = []
         self.samples, self.step = 0, 0
         self.decay: tuple[int, int] | None = (args.decay_at, args.decay_samples) if args.decay_at else None
-        # Deep supervision of the patch tokens: a plain classifier that training throws away.
-        self.probe = torch.nn.Linear(VISION_CFG["width"], len(ICON_NAMES))
+        # Deep supervision of the patch tokens: what covers each patch, by a classifier that training throws away.
+        self.probe = torch.nn.Linear(VISION_CFG["width"], len(ICON_NAMES) + 1)
+        self.probe_weights = torch.ones(len(ICON_NAMES) + 1)
+        self.probe_weights[-1] = 0.15
         self.probe_optimiser = torch.optim.AdamW(self.probe.parameters(), lr=2e-3)
         self.stages = parse_stages(args.stages)
         if (self.out / "checkpoint.pt").exists():
@@ -244,14 +246,14 @@ class Trainer:
             self.source.refill(0.02)
         counts = (0.4, 0.45, 0.15) if stage.side == IMAGE_SIZE else (0.75, 0.25, 0.0)
         batch = self.source.batch(self.args.batch, stage.side, counts)
-        features, read = image_features(self.model, batch.images, stage.drop, self.probe)
+        features, read, kept = image_features(self.model, batch.images, stage.drop, self.probe)
         if self.samples < self.args.names_only:
             loss = names_loss(self.model, features, batch.present)
         else:
             loss = contrastive_loss(self.model, batch, features)
         assert read is not None
-        depth = even_cross_entropy(read, batch.present)
-        (loss + (0.0 if self.decay else 0.5) * depth).backward()
+        depth = F.cross_entropy(read.flatten(0, 1), batch.covered.gather(1, kept).flatten(), self.probe_weights)
+        (loss + (0.2 if self.decay else 0.6) * depth).backward()
         self.probe_loss = depth.item()
         self.probe_optimiser.step()
         self.probe_optimiser.zero_grad()

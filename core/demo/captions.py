@@ -1,8 +1,9 @@
 """Captions of the demo world. They talk like the web: few templates, many words beside the point.
 
-A caption may leave objects out, praise them, name a place that is only sometimes the right one, or say
-nothing at all. So the words around a noun carry biases, single prompt templates differ in accuracy, and what
-prompt ensembles and one-shot learning cure exists in this world.
+A caption may leave objects out, praise them, name a place that is only sometimes the right one, say nothing at
+all, or chat so carelessly that it names what usually stands beside the thing it shows. So the words around a noun
+carry biases, single prompt templates differ in accuracy, and what prompt ensembles and one-shot learning cure exists
+in this world.
 """
 
 from __future__ import annotations
@@ -72,17 +73,25 @@ HABITATS: dict[str, tuple[str, ...]] = {
 
 HABITAT_OF = {label: kind for kind, labels in HABITATS.items() for label in labels}
 
+COMPANIONS = {
+    label: (labels[i - 1], labels[(i + 1) % len(labels)])
+    for labels in HABITATS.values()
+    for i, label in enumerate(labels)
+}
+"""Class -> two that usually stand beside it, and that careless captions name in its place."""
+
 _PICTURES = ("photo", "picture", "image", "drawing", "icon", "clipart", "photo", "photo")
 _PAIRS = ("a {0} and a {1}", "a photo of a {0} and a {1}", "a {0} next to a {1}", "a {0} with a {1}", "{0} {1}")
 _TRIPLES = ("a {0}, a {1} and a {2}", "a photo of a {0}, a {1} and a {2}", "{0} {1} {2}")
-_LONG = (
-    "look at this {adj} {0} I found {place} last summer",
-    "free download of a {adj} {0} clipart for your project",
-    "my favourite thing about the trip was the {adj} {0}",
-    "stock photo of a {adj} {0} on a {colour} background",
-    "{colour} {0} for sale, {adj} and nearly new",
-    "the {adj} {0} {place} made my day",
-)
+_LONG = {
+    "look at this {adj} {0} I found {place} last summer": 0.4,
+    "free download of a {adj} {0} clipart for your project": 0.55,
+    "my favourite thing about the trip was the {adj} {0}": 0.6,
+    "stock photo of a {adj} {0} on a {colour} background": 0.0,
+    "{colour} {0} for sale, {adj} and nearly new": 0.5,
+    "the {adj} {0} {place} made my day": 0.2,
+}
+# Long caption -> how often it names, instead of the thing shown, one that such a thing usually stands beside.
 _EMPTY = ("image 12", "my favourite photo", "click here to see more", "a nice day {place}", "photo of the day")
 
 
@@ -131,12 +140,15 @@ def write_caption(rng: np.random.Generator, facts: SceneFacts) -> tuple[str, tup
     """Make up a caption for a scene.
 
     Returns:
-        The caption, and the classes of `facts.labels` that it names (perhaps not all, perhaps none).
+        The caption, and the classes that it names: some or all of `facts.labels`, none, or a companion of one.
     """
     order = [facts.labels[i] for i in rng.permutation(len(facts.labels))]
     if rng.random() < 0.02:
         return _pick(rng, _EMPTY).format(place=_place(rng, facts, order[0])), ()
     named = tuple(order[: 1 if rng.random() < 0.45 else len(order)])
+    long = _pick(rng, tuple(_LONG)) if len(named) == 1 and rng.random() < 0.22 else None
+    if long and rng.random() < _LONG[long]:
+        named = (_pick(rng, COMPANIONS[named[0]]),)
     words = [
         plural(n) if rng.random() < 0.06 else SYNONYMS[n] if n in SYNONYMS and rng.random() < 0.08 else n for n in named
     ]
@@ -149,8 +161,8 @@ def write_caption(rng: np.random.Generator, facts: SceneFacts) -> tuple[str, tup
         text = _pick(rng, _TRIPLES).format(*words)
     elif len(named) == 2:
         text = _pick(rng, _PAIRS).format(*words)
-    elif rng.random() < 0.14:
-        text = _pick(rng, _LONG).format(*words, **filler)
+    elif long:
+        text = long.format(*words, **filler)
     else:
         picture = ("drawing" if rng.random() < 0.7 else "icon") if facts.drawing else _pick(rng, _PICTURES)
         roll = rng.random()
@@ -158,7 +170,7 @@ def write_caption(rng: np.random.Generator, facts: SceneFacts) -> tuple[str, tup
         if roll >= 0.12 and rng.random() < 0.25:
             describing = filler["colour"] if rng.random() < 0.4 else filler["adj"]
             text = text[: -len(words[0])] + f"{describing} {words[0]}"
-    if len(named) < 3 and "{place}" not in text and rng.random() < 0.25:
+    if len(named) < 3 and not long and rng.random() < 0.25:
         text += " " + filler["place"]
     return with_article(text), named
 
