@@ -11,8 +11,10 @@ from .demo_scene import DemoScene
 from .explainability_guidance import ExplainabilityGuidance
 from .find_neglected_words import FindNeglectedWords
 from .guidance_report import GuidanceReport
+from .input_checks import check_inputs
 from .learn_class_prompts import LearnClassPrompts
 from .load_class_prompts import LoadClassPrompts
+from .load_demo_diffusion import LoadDemoDiffusion
 from .load_explainable_clip import LoadExplainableCLIP
 from .map_metrics import MapMetrics
 from .optimize_latent import OptimizeLatent
@@ -39,11 +41,15 @@ NODE_CLASSES: tuple[type, ...] = (
     FindNeglectedWords,
     PickBestExplained,
     DemoScene,
+    LoadDemoDiffusion,
     PromptEnsembleClassifier,
     RouteImagesByClass,
     LearnClassPrompts,
     LoadClassPrompts,
 )
+
+for node_class in NODE_CLASSES:
+    check_inputs(node_class)
 
 NODE_CLASS_MAPPINGS = {cls.NODE_ID: cls for cls in NODE_CLASSES}  # type: ignore[attr-defined]
 NODE_DISPLAY_NAME_MAPPINGS = {cls.NODE_ID: cls.DISPLAY_NAME for cls in NODE_CLASSES}  # type: ignore[attr-defined]

@@ -73,7 +73,7 @@ class ScenePainter:
     def _background(self) -> np.ndarray:
         """One pale colour, or two that run into each other from top to bottom."""
         rng = self.rng
-        ends = rng.uniform(0.55, 1.0) - rng.uniform(0, 0.35, (2, 3))
+        ends = rng.uniform(0.75, 1.0) - rng.uniform(0, 0.35, (2, 3))
         if rng.random() < 0.5:
             ends[1] = ends[0]
         ramp = np.linspace(0, 1, SIDE)[:, None, None]

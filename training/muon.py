@@ -1,4 +1,4 @@
-"""Muon (Jordan et al. 2024): momentum, orthogonalised, for the matrices of transformer blocks."""
+"""Muon (Jordan et al. 2024): momentum, orthogonalised, for the matrices of blocks; kernels count as matrices too."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Muon:
             buffer.lerp_(p.grad, 1 - self.momentum)
             ahead = torch.lerp(p.grad, buffer, self.momentum)
             p.mul_(1 - rate * self.decay)
-            parts = 3 if p.shape[0] == 3 * p.shape[1] else 1
-            for weight, update in zip(p.data.chunk(parts), ahead.chunk(parts), strict=True):
+            parts = 3 if p.ndim == 2 and p.shape[0] == 3 * p.shape[1] else 1
+            for weight, update in zip(p.data.flatten(1).chunk(parts), ahead.flatten(1).chunk(parts), strict=True):
                 if weight.shape[0] > weight.shape[1]:
                     weight, update = weight.mT, update.mT
                 groups[tuple(weight.shape)].append((weight, update))  # type: ignore[index]

@@ -6,6 +6,7 @@ current ComfyUI. Nodes use what is listed here, as ``host.<name>``.
 """
 
 from .decoding import decode_bytes, decode_latents, is_tiny_vae, latent_colours
+from .demo_diffusion import build_diffusion
 from .execution import check_interrupt, is_interrupt, nothing, preview_images, progress
 from .folders import (
     CLIP_FOLDER,
@@ -21,6 +22,7 @@ from .memory import compute_device, load_models, require_device_memory, require_
 
 __all__ = [
     "CLIP_FOLDER",
+    "build_diffusion",
     "check_interrupt",
     "compute_device",
     "decode_bytes",
