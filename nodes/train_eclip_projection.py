@@ -39,7 +39,7 @@ class TrainECLIPProjection:
     RETURN_TYPES = (ECLIP_PROJECTION, "IMAGE", "STRING")
     RETURN_NAMES = ("eclip_projection", "chart", "report")
     OUTPUT_TOOLTIPS = (
-        "For method 'eclip' of CLIP Relevancy Map and Compare Methods, with the same CLIP.",
+        "For Compare Methods, with the same CLIP; CLIP Relevancy Map finds the saved file by itself.",
         "Loss, and how often an image's own caption wins within its batch, epoch by epoch.",
         "JSON: settings, number of pairs, loss and accuracy of every epoch, and the file if one was saved.",
     )
