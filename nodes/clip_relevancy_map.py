@@ -7,10 +7,10 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .. import core
-from . import host
+from . import host, map_inputs
 from .category import MAPS
 from .eclip_projection import projection_for
-from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
+from .hosted_clip import HostedClip
 from .tensors import image_to_core, maps_to_mask
 
 if TYPE_CHECKING:
@@ -52,16 +52,9 @@ class CLIPRelevancyMap:
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "clip": (EXPLAINABLE_CLIP, {"tooltip": "From Load Explainable CLIP."}),
-                "image": ("IMAGE", {"tooltip": "One image or a batch, any size."}),
-                "text": (
-                    "STRING",
-                    {
-                        "multiline": True,
-                        "default": "a photo of a cat\na photo of a dog",
-                        "tooltip": "What to look for: one prompt a line, each gets a map of its own.",
-                    },
-                ),
+                "clip": map_inputs.CLIP,
+                "image": map_inputs.IMAGE,
+                "text": map_inputs.TEXT,
                 "method": (
                     list(core.methods.METHODS),
                     {
@@ -70,16 +63,7 @@ class CLIPRelevancyMap:
                         "their sources and costs, and Compare Methods draws them side by side.",
                     },
                 ),
-                "last_blocks": (
-                    "INT",
-                    {
-                        "default": 0,
-                        "min": 0,
-                        "max": 64,
-                        "tooltip": "Read the last n blocks of the image tower; 0 reads all. 1 is faster and less noisy "
-                        "on ViT-B/16 and larger.",
-                    },
-                ),
+                "last_blocks": map_inputs.LAST_BLOCKS,
                 "score": (
                     ["cosine", "logit"],
                     {
@@ -88,14 +72,7 @@ class CLIPRelevancyMap:
                         "scale), which weights higher-order interactions more.",
                     },
                 ),
-                "fit": (
-                    ["stretch", "crop", "tile"],
-                    {
-                        "default": "stretch",
-                        "tooltip": "How an image that is not square meets CLIP: stretched whole, its centre only, or "
-                        "in overlapping tiles that are blended (finer, slower).",
-                    },
-                ),
+                "fit": map_inputs.FIT,
                 "threshold": (
                     "FLOAT",
                     {
@@ -107,20 +84,8 @@ class CLIPRelevancyMap:
                         "covers an object.",
                     },
                 ),
-                "colormap": (
-                    list(core.drawing.colormap.COLORMAPS),
-                    {"default": "turbo", "tooltip": "Colours of the heat, from cold to hot."},
-                ),
-                "opacity": (
-                    "FLOAT",
-                    {
-                        "default": 0.55,
-                        "min": 0.0,
-                        "max": 1.0,
-                        "step": 0.05,
-                        "tooltip": "How much the colours cover the image: 0 shows the image alone.",
-                    },
-                ),
+                "colormap": map_inputs.colormap(),
+                "opacity": map_inputs.OPACITY,
                 "layout": (
                     ["grid", "one per prompt"],
                     {
@@ -134,9 +99,7 @@ class CLIPRelevancyMap:
 
     @classmethod
     def VALIDATE_INPUTS(cls, text: str | None = None) -> bool | str:
-        if text is not None and not text.strip():
-            return "text is empty; write at least one prompt (one a line)"
-        return True
+        return map_inputs.missing_text(text) or True
 
     def explain(
         self,
@@ -152,7 +115,7 @@ class CLIPRelevancyMap:
         opacity: float,
         layout: str,
     ) -> dict[str, Any]:
-        prompts = core.explain.check_prompts([line for line in text.splitlines() if line.strip()])
+        prompts = map_inputs.prompts_of(text)
         images = core.explain.check_images(image_to_core(image))
         height, width = images.shape[-2:]
         host.require_memory(32 * len(prompts) * len(images) * height * width, "text and image: drawing this many maps")

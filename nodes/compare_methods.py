@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
-from . import host
+from . import host, map_inputs
 from .category import MAPS
 from .eclip_projection import ECLIP_PROJECTION, projection_for
-from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
+from .hosted_clip import HostedClip
 from .tensors import image_to_core
 
 if TYPE_CHECKING:
@@ -43,16 +43,9 @@ class CompareMethods:
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "clip": (EXPLAINABLE_CLIP, {"tooltip": "From Load Explainable CLIP."}),
-                "image": ("IMAGE", {"tooltip": "One image or a batch, any size."}),
-                "text": (
-                    "STRING",
-                    {
-                        "multiline": True,
-                        "default": "a photo of a cat\na photo of a dog",
-                        "tooltip": "What to look for: one prompt a line.",
-                    },
-                ),
+                "clip": map_inputs.CLIP,
+                "image": map_inputs.IMAGE,
+                "text": map_inputs.TEXT,
                 "methods": (
                     "STRING",
                     {
@@ -62,37 +55,10 @@ class CompareMethods:
                         "what each of them does and costs.",
                     },
                 ),
-                "last_blocks": (
-                    "INT",
-                    {
-                        "default": 0,
-                        "min": 0,
-                        "max": 64,
-                        "tooltip": "Let methods that read several blocks read the last n; 0: each method's own choice.",
-                    },
-                ),
-                "fit": (
-                    ["stretch", "crop", "tile"],
-                    {
-                        "default": "stretch",
-                        "tooltip": "How an image that is not square meets CLIP: stretched whole, its centre only, or "
-                        "in overlapping tiles that are blended (finer, slower).",
-                    },
-                ),
-                "colormap": (
-                    list(core.drawing.colormap.COLORMAPS),
-                    {"default": "turbo", "tooltip": "Colours of the heat, from cold to hot."},
-                ),
-                "opacity": (
-                    "FLOAT",
-                    {
-                        "default": 0.55,
-                        "min": 0.0,
-                        "max": 1.0,
-                        "step": 0.05,
-                        "tooltip": "How much the colours cover the image: 0 shows the image alone.",
-                    },
-                ),
+                "last_blocks": map_inputs.LAST_BLOCKS,
+                "fit": map_inputs.FIT,
+                "colormap": map_inputs.colormap(),
+                "opacity": map_inputs.OPACITY,
             },
             "optional": {
                 "eclip_projection": (
@@ -107,13 +73,11 @@ class CompareMethods:
 
     @classmethod
     def VALIDATE_INPUTS(cls, text: str | None = None, methods: str | None = None) -> bool | str:
-        if text is not None and not text.strip():
-            return "text is empty; write at least one prompt (one a line)"
         try:
             core.evaluation.method_comparison.parse_methods(methods or "")
         except core.errors.InputError as error:
             return str(error)
-        return True
+        return map_inputs.missing_text(text) or True
 
     def compare(
         self,
@@ -130,7 +94,7 @@ class CompareMethods:
         import torch
 
         names = core.evaluation.method_comparison.parse_methods(methods)
-        prompts = core.explain.check_prompts([line for line in text.splitlines() if line.strip()])
+        prompts = map_inputs.prompts_of(text)
         images = core.explain.check_images(image_to_core(image))
         height, width = images.shape[-2:]
         wanted = 32 * len(names) * len(prompts) * len(images) * height * width

@@ -9,6 +9,7 @@ from .. import core
 from . import host
 from .category import CLASSIFICATION
 from .class_prompts import CLASS_PROMPTS
+from .eclip_projection import projection_for
 from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
 from .tensors import image_to_core
 
@@ -211,14 +212,16 @@ class PromptEnsembleClassifier:
         assert self._cache is not None
         scores = found.scores
         vectors = scores.class_vectors[scores.top]
-        key = ("maps", method, fit, vectors.numpy().tobytes())
+        projection = projection_for(clip.clip) if method == "eclip" else None
+        options = core.methods.MapOptions(projection=projection)
+        key = ("maps", method, repr(options), fit, vectors.numpy().tobytes())
         return self._cache.of_images(
             clip.clip,
             image,
             key,
             lambda: core.maps.normalize_map(
                 core.classification.winning_maps.winning_maps(
-                    clip.clip, images, scores.top, scores.class_vectors, method, fit=fit, report=report
+                    clip.clip, images, scores.top, scores.class_vectors, method, options, fit, report
                 )
             ),
         )

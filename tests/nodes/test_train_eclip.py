@@ -7,9 +7,12 @@ import pytest
 import torch
 from clip_explainability.core.eclip.projection import load_projection
 from clip_explainability.core.errors import InputError
+from clip_explainability.core.loading import trained_file
 from clip_explainability.nodes import host
+from clip_explainability.nodes.clip_relevancy_map import CLIPRelevancyMap
 from clip_explainability.nodes.compare_methods import CompareMethods
 from clip_explainability.nodes.hosted_clip import HostedClip
+from clip_explainability.nodes.prompt_ensemble_classifier import PromptEnsembleClassifier
 from clip_explainability.nodes.train_eclip_projection import TrainECLIPProjection
 from PIL import Image
 from tiny_clips import tiny_clip
@@ -64,6 +67,41 @@ def test_a_saved_projection_is_found_by_the_method(clip: HostedClip, models: Pat
         opacity=0.5,
     )["result"]  # fmt: skip
     assert list(json.loads(compared[2])["seconds"]) == ["eclip"]
+
+
+def test_a_new_colour_reads_no_projection_and_a_new_projection_is_seen(
+    clip: HostedClip, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(clip, save_as="mine")
+    node, reads = CLIPRelevancyMap(), []
+    load = trained_file.load
+    monkeypatch.setattr(trained_file, "load", lambda *given: reads.append(1) or load(*given))
+
+    def heat(colormap: str) -> torch.Tensor:
+        return node.explain(
+            clip=clip, image=IMAGES[:1], text="a dog", method="eclip", last_blocks=0, score="cosine", fit="stretch",
+            threshold=0.2, colormap=colormap, opacity=0.5, layout="grid",
+        )["result"][1]  # fmt: skip
+
+    first = heat("turbo")
+    reads.clear()
+    assert torch.equal(heat("gray"), first)
+    assert reads == []
+    train(clip, save_as="mine", learning_rate=0.1)
+    assert not torch.equal(heat("gray"), first)
+
+
+def test_the_classifier_finds_a_saved_projection(clip: HostedClip, models: Path) -> None:
+    def maps() -> torch.Tensor:
+        return PromptEnsembleClassifier().classify(
+            clip=clip, image=IMAGES[:1], classes="dog\ncat", templates="custom", custom_templates="a {}",
+            ensemble="mean of logits", temperature=1.0, top_k=2, threshold=0.5, fit="crop", maps="eclip",
+        )["result"][4]  # fmt: skip
+
+    with pytest.raises(InputError, match="Train ECLIP Projection"):
+        maps()
+    train(clip, save_as="mine")
+    assert maps().max() == 1
 
 
 def test_a_folder_with_captions_beside_the_images(clip: HostedClip, tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Inputs that the map nodes share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import core
+from .hosted_clip import EXPLAINABLE_CLIP
+
+CLIP: Any = (EXPLAINABLE_CLIP, {"tooltip": "From Load Explainable CLIP."})
+IMAGE: Any = ("IMAGE", {"tooltip": "One image or a batch, any size."})
+TEXT: Any = (
+    "STRING",
+    {
+        "multiline": True,
+        "default": "a photo of a cat\na photo of a dog",
+        "tooltip": "What to look for: one prompt a line, each gets a map of its own.",
+    },
+)
+LAST_BLOCKS: Any = (
+    "INT",
+    {
+        "default": 0,
+        "min": 0,
+        "max": 64,
+        "tooltip": "Methods that read several blocks of the image tower read the last n; 0: each method's own choice "
+        "(relevancy: all). 1 is faster and less noisy on ViT-B/16 and larger.",
+    },
+)
+FIT: Any = (
+    ["stretch", "crop", "tile"],
+    {
+        "default": "stretch",
+        "tooltip": "How an image that is not square meets CLIP: stretched whole, its centre only, or in overlapping "
+        "tiles that are blended (finer, slower).",
+    },
+)
+OPACITY: Any = (
+    "FLOAT",
+    {
+        "default": 0.55,
+        "min": 0.0,
+        "max": 1.0,
+        "step": 0.05,
+        "tooltip": "How much the colours cover the image: 0 shows the image alone.",
+    },
+)
+
+
+def colormap() -> Any:
+    """The widget for the colours of the heat; a function, as the list of them is loaded on first use."""
+    return (
+        list(core.drawing.colormap.COLORMAPS),
+        {"default": "turbo", "tooltip": "Colours of the heat, from cold to hot."},
+    )
+
+
+def prompts_of(text: str) -> list[str]:
+    """The prompts that stand in ``text``, one a line.
+
+    Raises:
+        InputError: there is none.
+    """
+    return core.explain.check_prompts([line for line in text.splitlines() if line.strip()])
+
+
+def missing_text(text: str | None) -> str | None:
+    """What to tell before the run where the text is known and empty, else None."""
+    return "text is empty; write at least one prompt (one a line)" if text is not None and not text.strip() else None
