@@ -84,12 +84,12 @@ _PICTURES = ("photo", "picture", "image", "drawing", "icon", "clipart", "photo",
 _PAIRS = ("a {0} and a {1}", "a photo of a {0} and a {1}", "a {0} next to a {1}", "a {0} with a {1}", "{0} {1}")
 _TRIPLES = ("a {0}, a {1} and a {2}", "a photo of a {0}, a {1} and a {2}", "{0} {1} {2}")
 _LONG = {
-    "look at this {adj} {0} I found {place} last summer": 0.4,
-    "free download of a {adj} {0} clipart for your project": 0.55,
-    "my favourite thing about the trip was the {adj} {0}": 0.6,
+    "look at this {adj} {0} I found {place} last summer": 0.7,
+    "free download of a {adj} {0} clipart for your project": 0.75,
+    "my favourite thing about the trip was the {adj} {0}": 0.8,
     "stock photo of a {adj} {0} on a {colour} background": 0.0,
-    "{colour} {0} for sale, {adj} and nearly new": 0.5,
-    "the {adj} {0} {place} made my day": 0.2,
+    "{colour} {0} for sale, {adj} and nearly new": 0.7,
+    "the {adj} {0} {place} made my day": 0.5,
 }
 # Long caption -> how often it names, instead of the thing shown, one that such a thing usually stands beside.
 _EMPTY = ("image 12", "my favourite photo", "click here to see more", "a nice day {place}", "photo of the day")
@@ -146,7 +146,7 @@ def write_caption(rng: np.random.Generator, facts: SceneFacts) -> tuple[str, tup
     if rng.random() < 0.02:
         return _pick(rng, _EMPTY).format(place=_place(rng, facts, order[0])), ()
     named = tuple(order[: 1 if rng.random() < 0.45 else len(order)])
-    long = _pick(rng, tuple(_LONG)) if len(named) == 1 and rng.random() < 0.22 else None
+    long = _pick(rng, tuple(_LONG)) if len(named) == 1 and rng.random() < 0.4 else None
     if long and rng.random() < _LONG[long]:
         named = (_pick(rng, COMPANIONS[named[0]]),)
     words = [
