@@ -79,8 +79,11 @@ class LoadExplainableCLIP:
         }
 
     @classmethod
-    def VALIDATE_INPUTS(cls, source: str) -> bool | str:
+    def VALIDATE_INPUTS(cls, source: Any) -> bool | str:
         # Taking 'source' here replaces the host's check against the list: any open_clip model/tag is welcome.
+        if source is None:  # comes over a connection: seen when it is there
+            return True
+        source = str(source)
         if source.startswith(core.loading.sources.PRETRAINED_PREFIX) or source in core.loading.sources.source_names(
             host.model_files()
         ):

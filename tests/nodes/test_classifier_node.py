@@ -120,9 +120,9 @@ def test_class_prompts_of_another_clip_are_refused(clip: HostedClip) -> None:
         ({"classes": "\n"}, "classes is empty"),
         ({"custom_templates": "a photo"}, "has no {}"),
         ({"temperature": 0.0}, "temperature is 0"),
-        ({"fit": "tile"}, "choose 'crop' or 'stretch'"),
+        ({"fit": "tile"}, "fit is 'tile'; choose one of: crop, stretch"),
         ({"image": torch.full((1, 8, 8, 3), float("nan"))}, "NaN"),
-        ({"image": torch.zeros(8, 8, 3)}, "not a batch of images"),
+        ({"image": torch.zeros(8, 8, 3)}, "connect an IMAGE output, a batch of images"),
     ],
 )
 def test_bad_inputs_are_named(clip: HostedClip, change: dict, message: str) -> None:

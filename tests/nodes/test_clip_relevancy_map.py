@@ -100,7 +100,7 @@ def test_empty_text_fails_validation_and_execution(clip, text):
 
 
 def test_a_mask_on_the_image_input_is_named(clip):
-    with pytest.raises(InputError, match="image is not a batch"):
+    with pytest.raises(InputError, match="image is a tensor of shape"):
         run(CLIPRelevancyMap(), clip, torch.rand(1, 40, 40))
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from clip_explainability.core.boxes.constraint import from_box
 from clip_explainability.core.errors import InputError
+from clip_explainability.core.guidance.record import GuidanceRecord
 from clip_explainability.nodes.explainability_guidance import ExplainabilityGuidance, decoder_for
 from clip_explainability.nodes.find_neglected_words import FindNeglectedWords
 from clip_explainability.nodes.guidance_report import GuidanceReport
@@ -145,7 +146,7 @@ class TestOptimizeLatent:
 
 
 def test_a_report_of_no_run_says_why() -> None:
-    record = SimpleNamespace(steps=[])
+    record = GuidanceRecord()
     with pytest.raises(InputError, match="no call was guided"):
         GuidanceReport().report(record, torch.zeros(1, 8, 8, 3))  # type: ignore[arg-type]
 
