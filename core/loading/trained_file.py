@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import torch
 
 from ..errors import InputError
-from .weights import StateDict, write_whole
+from ..files import write_whole
+from .weights import StateDict
 
 Trained = TypeVar("Trained")
 
