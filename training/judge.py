@@ -70,7 +70,7 @@ class JudgeNet(nn.Module):
     H and W are multiples of 16. Fully convolutional; what it sees reaches across a picture of 96 pixels.
     """
 
-    def __init__(self, classes: int, widths: tuple[int, int, int, int] = (24, 48, 80, 128), features: int = 64) -> None:
+    def __init__(self, classes: int, widths: tuple[int, int, int, int] = (16, 32, 64, 96), features: int = 64) -> None:
         super().__init__()
         half, quarter, eighth, sixteenth = widths
         self.stem = _convolution(3, half, stride=2)
@@ -122,9 +122,7 @@ class Judge:
         return torch.cat(parts).double().numpy()
 
 
-def detect(
-    logits: torch.Tensor, threshold: float, classes: Sequence[str], smallest: int = SMALLEST
-) -> list[Detection]:
+def detect(logits: torch.Tensor, threshold: float, classes: Sequence[str], smallest: int = SMALLEST) -> list[Detection]:
     """The objects in one picture's logits ``[classes + 1, rows, columns]``, surest first.
 
     An object is a connected region (diagonals count) of cells in which its class has at least half of the

@@ -1,7 +1,8 @@
-"""What the judge is trained on besides clean scenes: artefacts it must see through, and objects it must not accept.
+"""What the judge is trained on: scenes of the diffusion world, artefacts to see through, objects not to accept.
 
 An artefact leaves the labels as they are. A spoiled object is one that a person would not call by its name any
-more (its pieces shuffled, two classes in one, melted, blurred away): its cells become background.
+more (its pieces shuffled, two classes in one, melted, blurred away): its cells are background. Spoiled and whole
+objects are put into pictures in the same way, so that nothing but their looks tells them apart.
 """
 
 from __future__ import annotations
@@ -13,39 +14,28 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from judge import CELL
+from diffusion_world import CELLS, CLASSES, SIDE, UNDECIDED, ScenePainter
+from library import art
 from PIL import Image
 
-UNDECIDED = -100
-PixelBox = tuple[int, int, int, int]
+BACKGROUND = len(CLASSES)
+SIZES = (0.28, 0.62)
+"""Range of the longer side of what is put into pictures here, as a share of the picture's: wider than the world's."""
+UNSURE = 0.1
+SURE = 0.5
+"""Share of a cell that an object covers -> above UNSURE it is undecided, above SURE the object's, as in the world."""
+LEAST_CHANGE = 0.12
+"""Mean difference (premultiplied RGBA, 0..1) of a spoiled object from either of the two it is made of."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Pictures:
-    """Scenes that may be changed in place.
-
-    images: float ``[B, 3, S, S]`` in 0..1. covered: int64 ``[B, S / 4, S / 4]``, the class of each cell,
-    ``background`` or -100 (undecided). labels, boxes: of each picture's objects, class indices and float
-    ``[k, 4]`` (x0, y0, x1, y1) as fractions.
-    """
+    """images: float ``[B, 3, 96, 96]`` in 0..1. covered: int64 ``[B, 24, 24]``, the class of each cell, BACKGROUND or
+    UNDECIDED. spoiled: of each picture the boxes (x0, y0, x1, y1 in 0..1) of objects that are none any more."""
 
     images: torch.Tensor
     covered: torch.Tensor
-    labels: list[tuple[int, ...]]
-    boxes: list[torch.Tensor]
-    background: int
-
-    def pixel_box(self, picture: int, item: int) -> PixelBox:
-        """An object's box in pixels, ends exclusive, inside the picture and at least 4 pixels wide and high."""
-        side = self.images.shape[-1]
-        x0, y0, x1, y1 = (float(v) * side for v in self.boxes[picture][item])
-        left, top = min(max(int(x0), 0), side - 4), min(max(int(y0), 0), side - 4)
-        return left, top, min(max(int(np.ceil(x1)), left + 4), side), min(max(int(np.ceil(y1)), top + 4), side)
-
-    def crop(self, picture: int, box: PixelBox) -> torch.Tensor:
-        """The pixels ``[3, h, w]`` in a box, a view."""
-        left, top, right, bottom = box
-        return self.images[picture, :, top:bottom, left:right]
+    spoiled: list[list[tuple[float, float, float, float]]]
 
 
 # --- artefacts -------------------------------------------------------------------------------------------------
@@ -68,14 +58,15 @@ def jpeg(image: torch.Tensor, quality: int) -> torch.Tensor:
     return torch.from_numpy(np.asarray(Image.open(stored)).copy()).permute(2, 0, 1).float() / 255
 
 
-def warp(images: torch.Tensor, pixels: float | torch.Tensor, knots: int, rng: np.random.Generator) -> torch.Tensor:
+def warp(images: torch.Tensor, pixels: float | torch.Tensor, knots: int, rng: np.random.Generator,
+         padding: str = "border") -> torch.Tensor:  # fmt: skip
     """Bend pictures smoothly: points on a grid of ``knots`` x ``knots`` move by about ``pixels`` each way."""
     count, _, height, width = images.shape
     moves = torch.from_numpy(rng.standard_normal((count, 2, knots, knots)).astype(np.float32))
     moves = F.interpolate(moves, (height, width), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
     grid = F.affine_grid(torch.eye(2, 3).expand(count, 2, 3), [count, 1, height, width], align_corners=False)
     scale = torch.tensor([2 / width, 2 / height]) * pixels
-    return F.grid_sample(images, grid + moves * scale, padding_mode="border", align_corners=False)
+    return F.grid_sample(images, grid + moves * scale, padding_mode=padding, align_corners=False)
 
 
 def add_artefacts(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -118,160 +109,205 @@ def add_artefacts(images: torch.Tensor, rng: np.random.Generator) -> torch.Tenso
 
 
 # --- spoiled objects -------------------------------------------------------------------------------------------
+# Sprites are premultiplied RGBA, float [4, h, w] in 0..1.
 
 
-def _other_class(pictures: Pictures, picture: int, item: int, rng: np.random.Generator) -> torch.Tensor | None:
-    """The crop of an object of another class, at the size of this object's box."""
-    left, top, right, bottom = pictures.pixel_box(picture, item)
-    label = pictures.labels[picture][item]
-    for _ in range(20):
-        other = int(rng.integers(len(pictures.labels)))
-        strangers = [k for k, found in enumerate(pictures.labels[other]) if found != label]
-        if other != picture and strangers:
-            crop = pictures.crop(other, pictures.pixel_box(other, int(rng.choice(strangers))))
-            return F.interpolate(crop[None], (bottom - top, right - left), mode="bilinear")[0]
-    return None
+def _fit(sprite: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    resized = F.interpolate(sprite[None], (height, width), mode="bilinear", antialias=True, align_corners=False)[0]
+    return resized.clamp(0, 1)
 
 
-def shuffled(pictures: Pictures, picture: int, item: int, rng: np.random.Generator) -> torch.Tensor | None:
-    """The box cut into tiles, every tile put elsewhere."""
-    crop = pictures.crop(picture, pictures.pixel_box(picture, item))
-    _, height, width = crop.shape
+def _difference(one: torch.Tensor, two: torch.Tensor) -> float:
+    """Mean difference where either is seen."""
+    one = _fit(one, *two.shape[1:])
+    seen = torch.maximum(one[3], two[3])
+    return float(((one - two).abs().mean(0) * seen).sum() / seen.sum())
+
+
+def shuffled(own: torch.Tensor, other: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Cut into tiles, every tile put elsewhere."""
     pieces = int(rng.integers(2, 6))
-    if min(height, width) < 2 * pieces:
-        return None
-    even = F.interpolate(crop[None], (height // pieces * pieces, width // pieces * pieces), mode="bilinear")[0]
-    tiles = even.unfold(1, height // pieces, height // pieces).unfold(2, width // pieces, width // pieces)
-    tiles = tiles.flatten(1, 2)
+    _, height, width = own.shape
+    high, wide = max(height // pieces, 1), max(width // pieces, 1)
+    even = _fit(own, high * pieces, wide * pieces)
+    tiles = even.unfold(1, high, high).unfold(2, wide, wide).flatten(1, 2)
     order = rng.permutation(pieces * pieces)
-    moved = tiles.new_empty(tiles.shape)
+    moved = torch.empty_like(tiles)
     moved[:, order] = tiles[:, np.roll(order, 1)]  # one cycle: no tile stays
-    if rng.random() < 0.5:
-        moved = moved.flip(-1)
-    rows = moved.unflatten(1, (pieces, pieces)).permute(0, 1, 3, 2, 4).reshape(even.shape)
-    return F.interpolate(rows[None], (height, width), mode="bilinear")[0]
+    return moved.unflatten(1, (pieces, pieces)).permute(0, 1, 3, 2, 4).reshape(even.shape)
 
 
-def blended(pictures: Pictures, picture: int, item: int, rng: np.random.Generator) -> torch.Tensor | None:
+def blended(own: torch.Tensor, other: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Half this object, half one of another class, one through the other."""
-    other = _other_class(pictures, picture, item, rng)
-    if other is None:
-        return None
-    return torch.lerp(pictures.crop(picture, pictures.pixel_box(picture, item)), other, float(rng.uniform(0.4, 0.6)))
+    return torch.lerp(own, other, float(rng.uniform(0.4, 0.6)))
 
 
-def chimera(pictures: Pictures, picture: int, item: int, rng: np.random.Generator) -> torch.Tensor | None:
+def chimera(own: torch.Tensor, other: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """One half of this object, the other half of another class."""
-    other = _other_class(pictures, picture, item, rng)
-    if other is None:
-        return None
-    own = pictures.crop(picture, pictures.pixel_box(picture, item))
-    angle, where = rng.uniform(0, 2 * np.pi), rng.uniform(-0.1, 0.1)
+    angle, where, soft = rng.uniform(0, 2 * np.pi), rng.uniform(-0.08, 0.08), rng.uniform(0.02, 0.2)
     y = torch.linspace(-0.5, 0.5, own.shape[1])[:, None]
     x = torch.linspace(-0.5, 0.5, own.shape[2])[None]
-    soft = float(rng.uniform(0.02, 0.15))
-    return torch.lerp(own, other, ((x * np.cos(angle) + y * np.sin(angle) - where) / soft + 0.5).clamp(0, 1))
+    return torch.lerp(own, other, ((x * np.cos(angle) + y * np.sin(angle) - where) / soft + 0.5).clamp(0, 1).float())
 
 
-def melted(pictures: Pictures, picture: int, item: int, rng: np.random.Generator) -> torch.Tensor | None:
+def patchwork(own: torch.Tensor, other: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """This object here, another class there, in soft blotches."""
+    blotches = torch.from_numpy(rng.standard_normal((1, 1, 5, 5)).astype(np.float32))
+    shares = F.interpolate(blotches - blotches.median(), own.shape[1:], mode="bicubic", align_corners=True)[0]
+    return torch.lerp(own, other, (4 * shares + 0.5).clamp(0, 1))
+
+
+def melted(own: torch.Tensor, other: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Bent beyond recognition."""
-    crop = pictures.crop(picture, pictures.pixel_box(picture, item))
-    return warp(crop[None], float(rng.uniform(0.2, 0.35)) * min(crop.shape[1:]), int(rng.integers(5, 8)), rng)[0]
+    margin = min(min(own.shape[1:]) // 6, (SIDE - max(own.shape[1:])) // 2)
+    framed = F.pad(own, (margin,) * 4)
+    pixels = float(rng.uniform(0.18, 0.3)) * min(own.shape[1:])
+    return warp(framed[None], pixels, int(rng.integers(5, 8)), rng, "zeros")[0]
 
 
-def blurred(pictures: Pictures, picture: int, item: int, rng: np.random.Generator) -> torch.Tensor | None:
-    """A cloud of its colours, some of them mottled."""
-    crop = pictures.crop(picture, pictures.pixel_box(picture, item))
-    cloud = blur(crop[None], float(rng.uniform(0.16, 0.3)) * min(crop.shape[1:]))
+def blurred(own: torch.Tensor, other: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """A cloud of its colours, half of the clouds mottled."""
+    sigma = float(rng.uniform(0.14, 0.25)) * min(own.shape[1:])
+    room = (SIDE - max(own.shape[1:])) // 2
+    cloud = blur(F.pad(own, (min(round(2.5 * sigma), room),) * 4)[None], sigma)
     if rng.random() < 0.5:
         mottle = torch.from_numpy(rng.standard_normal((1, 3, 6, 6)).astype(np.float32))
-        cloud = cloud + 0.1 * F.interpolate(mottle, crop.shape[1:], mode="bicubic")
-    return cloud[0].clamp(0, 1)
+        mottle = 0.15 * F.interpolate(mottle, cloud.shape[2:], mode="bicubic", align_corners=True)
+        cloud[:, :3] += mottle * cloud[:, 3:]
+    return torch.minimum(cloud.clamp(0, 1), cloud[:, 3:])[0]
 
 
-def interlaced(pictures: Pictures, picture: int, item: int, rng: np.random.Generator) -> torch.Tensor | None:
+def interlaced(own: torch.Tensor, other: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Bands of this object and of one of another class in turns."""
-    other = _other_class(pictures, picture, item, rng)
-    if other is None:
-        return None
-    own = pictures.crop(picture, pictures.pixel_box(picture, item))
     bands = torch.arange(own.shape[1]) // max(own.shape[1] // 6, 2) % 2
     return torch.where(bands[None, :, None].bool(), own, other)
 
 
-def sheared_apart(pictures: Pictures, picture: int, item: int, rng: np.random.Generator) -> torch.Tensor | None:
-    """Bands of the object shifted sideways, each by another amount."""
-    crop = pictures.crop(picture, pictures.pixel_box(picture, item))
-    band, width = max(crop.shape[1] // 6, 2), crop.shape[2]
-    shifts = [(-1) ** k * int(rng.integers(round(0.25 * width), round(0.5 * width) + 1)) for k in range(band * 8)]
-    rows = [part.roll(shift, -1) for part, shift in zip(crop.split(band, 1), shifts, strict=False)]
-    return torch.cat(rows, 1)
+def sheared_apart(own: torch.Tensor, other: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Bands of the object rolled sideways, neighbours to opposite sides."""
+    bands = own.split(max(own.shape[1] // 6, 2), 1)
+    shifts = [(-1) ** k * round(float(rng.uniform(0.2, 0.35)) * own.shape[2]) for k in range(len(bands))]
+    return torch.cat([band.roll(shift, 2) for band, shift in zip(bands, shifts, strict=True)], 1)
 
 
-Spoiler = Callable[[Pictures, int, int, np.random.Generator], torch.Tensor | None]
-SPOILERS: tuple[Spoiler, ...] = (shuffled, blended, chimera, melted, blurred)
+Spoiler = Callable[[torch.Tensor, torch.Tensor, np.random.Generator], torch.Tensor]
+SPOILERS: tuple[Spoiler, ...] = (shuffled, blended, chimera, patchwork, melted, blurred)
 UNSEEN_SPOILERS: tuple[Spoiler, ...] = (interlaced, sheared_apart)
-"""Never trained on: they measure whether the judge learnt what an object is, or only what the spoilers do."""
+"""Never trained on: do they pass, the judge has learnt what the other spoilers do, not what an object is."""
 
 
-def spoil(
-    pictures: Pictures, picture: int, item: int, rng: np.random.Generator, spoilers: Sequence[Spoiler] = SPOILERS
-) -> bool:
-    """Spoil one object in place. False if it could not be done (too small, no other class at hand)."""
-    box = pictures.pixel_box(picture, item)
-    patch = spoilers[rng.integers(len(spoilers))](pictures, picture, item, rng)
-    if patch is None:
-        return False
-    pictures.crop(picture, box).copy_(_soft_edges(patch, pictures.crop(picture, box)))
-    left, top, right, bottom = box
-    cells = pictures.covered[picture]
-    # Another object that reaches into the box lost a part: no telling what it is now.
-    for other, label in enumerate(pictures.labels[picture]):
-        if other != item and _meet(box, pictures.pixel_box(picture, other)):
-            cells[cells == label] = UNDECIDED
-    inside = np.s_[top // CELL : -(-bottom // CELL), left // CELL : -(-right // CELL)]
-    own = (cells[inside] == pictures.labels[picture][item]) | (cells[inside] == UNDECIDED)
-    cells[inside] = torch.where(own, pictures.background, cells[inside])
-    return True
+class PictureSource:
+    """Scenes of the world beside pictures put together from whole, spoiled and unknown objects."""
+
+    def __init__(self, seed: int, spoilers: Sequence[Spoiler] = SPOILERS) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.painter = ScenePainter(seed + 1)
+        self.spoilers = spoilers
+        self.known = [
+            torch.stack([torch.from_numpy(np.asarray(layer).copy()) for layer in layers])
+            for layers in self.painter.sprites
+        ]
+        drawings = art.load_art("noto")
+        self.unknown = [_premultiplied(drawings[name][0]) for name in drawings if name not in CLASSES]
+
+    def batch(self, size: int) -> Pictures:
+        """Half of them scenes as the world has them, half put together; no artefacts yet."""
+        scenes = self.painter.batch(-(-size // 2))
+        images, covered = scenes.images.repeat(2, 1, 1, 1)[:size], scenes.covered.repeat(2, 1, 1)[:size]
+        spoiled: list[list[tuple[float, float, float, float]]] = [[] for _ in range(size)]
+        for picture in range(len(scenes.images), size):
+            images[picture], covered[picture] = backdrop(images[picture]), BACKGROUND
+            boxes: list[tuple[int, int, int, int]] = []
+            for kind in self.rng.choice(3, self.rng.choice(4, p=[0.08, 0.4, 0.42, 0.1]), p=[0.35, 0.53, 0.12]):
+                spot = self._put(images[picture], covered[picture], int(kind), boxes)
+                if spot and kind == 1:
+                    spoiled[picture].append(tuple(v / SIDE for v in spot))  # type: ignore[arg-type]
+        for picture in np.flatnonzero(self.rng.random(size) < 0.06):
+            self._double_expose(images, covered, int(picture), int(self.rng.integers(size)))
+        return Pictures(images, covered, spoiled)
+
+    def spoiled_scenes(self, size: int, spoiler: Spoiler) -> Pictures:
+        """Pictures with one object each, spoiled in this way, at the world's sizes; to measure with."""
+        images = torch.stack([backdrop(image) for image in self.painter.batch(size).images])
+        covered = torch.full((size, CELLS, CELLS), BACKGROUND)
+        spots = [
+            self._place(images[k], covered[k], self._spoil(spoiler, self._size(0.33, 0.56)), BACKGROUND, [])
+            for k in range(size)
+        ]
+        return Pictures(images, covered, [[tuple(v / SIDE for v in spot)] if spot else [] for spot in spots])  # type: ignore[misc]
+
+    def _size(self, low: float, high: float) -> int:
+        return round(float(self.rng.uniform(low, high)) * SIDE)
+
+    def _spoil(self, spoiler: Spoiler, longer: int) -> torch.Tensor:
+        for _ in range(10):
+            one, two = self.rng.choice(len(self.known), 2, replace=False)
+            own = self._scaled(self.known[one], longer)
+            other = _fit(self.known[two], *own.shape[1:])
+            sprite = spoiler(own, other, self.rng)
+            # Where two classes look alike, or one of them has hardly a part in it, the mixture still is that class.
+            if min(_difference(sprite, own), _difference(sprite, other)) >= LEAST_CHANGE:
+                break
+        return sprite
+
+    def _scaled(self, sprite: torch.Tensor, longer: int) -> torch.Tensor:
+        zoom, stretch = longer / max(sprite.shape[1:]), float(np.exp(self.rng.normal(0, 0.07)))
+        height, width = (max(4, round(v * zoom)) for v in (sprite.shape[1] * stretch, sprite.shape[2] / stretch))
+        return _fit(sprite, min(height, SIDE), min(width, SIDE))
+
+    def _put(self, image: torch.Tensor, covered: torch.Tensor, kind: int, boxes: list) -> tuple | None:
+        """Put a whole (kind 0), spoiled (1) or unknown (2) object into a picture; its place, or None for no room."""
+        longer = self._size(*SIZES)
+        if kind == 1:
+            sprite, label = self._spoil(self.spoilers[self.rng.integers(len(self.spoilers))], longer), BACKGROUND
+        elif kind == 2:
+            sprite = self._scaled(self.unknown[self.rng.integers(len(self.unknown))], longer)
+            sprite, label = sprite.flip(2) if self.rng.random() < 0.5 else sprite, BACKGROUND
+        else:
+            label = int(self.rng.integers(len(self.known)))
+            sprite = self._scaled(self.known[label], longer)
+        return self._place(image, covered, sprite, label, boxes)
+
+    def _place(self, image: torch.Tensor, covered: torch.Tensor, sprite: torch.Tensor, label: int,
+               boxes: list) -> tuple[int, int, int, int] | None:  # fmt: skip
+        """Draw a sprite where nothing is yet, in place."""
+        _, height, width = sprite.shape
+        for _ in range(12):
+            if height > SIDE or width > SIDE:
+                return None
+            left, top = (int(self.rng.integers(0, SIDE - v + 1)) for v in (width, height))
+            spot = (left, top, left + width, top + height)
+            if not any(spot[0] < b[2] and b[0] < spot[2] and spot[1] < b[3] and b[1] < spot[3] for b in boxes):
+                break
+        else:
+            return None
+        boxes.append(spot)
+        region = image[:, top : spot[3], left : spot[2]]
+        region.mul_(1 - sprite[3:]).add_(sprite[:3]).clamp_(0, 1)
+        if label != BACKGROUND:
+            alpha = torch.zeros(SIDE, SIDE)
+            alpha[top : spot[3], left : spot[2]] = sprite[3]
+            filled = F.avg_pool2d(alpha[None], SIDE // CELLS)[0]
+            covered[filled > UNSURE] = UNDECIDED
+            covered[filled > SURE] = label
+        return spot
+
+    def _double_expose(self, images: torch.Tensor, covered: torch.Tensor, picture: int, other: int) -> None:
+        """Mix two whole pictures, half and half, in place. Where objects of two classes meet there is none."""
+        images[picture] = torch.lerp(images[picture], images[other], float(self.rng.uniform(0.4, 0.6)))
+        own, strange = covered[picture], covered[other]
+        empty = (own == BACKGROUND) & (strange == BACKGROUND)
+        clash = (own >= 0) & (strange >= 0) & (own != BACKGROUND) & (strange != BACKGROUND) & (own != strange)
+        covered[picture] = torch.full_like(own, UNDECIDED).masked_fill(empty | clash, BACKGROUND)
 
 
-def _soft_edges(patch: torch.Tensor, below: torch.Tensor, pixels: float = 2.0) -> torch.Tensor:
-    """The patch faded into what it covers: a hard frame would give the spoiled object away."""
-    y, x = (torch.arange(n) + 0.5 for n in patch.shape[1:])
-    ramps = [torch.minimum(v, len(v) - v).div(pixels).clamp(max=1) for v in (y, x)]
-    return torch.lerp(below, patch, ramps[0][:, None] * ramps[1][None])
+def backdrop(image: torch.Tensor) -> torch.Tensor:
+    """The empty background of a scene ``[3, S, S]``: the world's backgrounds change from top to bottom only, and its
+    objects keep off the left edge."""
+    return image[:, :, :1].expand_as(image).clone()
 
 
-def _meet(a: PixelBox, b: PixelBox) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-def double_expose(pictures: Pictures, picture: int, other: int, rng: np.random.Generator) -> None:
-    """Mix two whole pictures, half and half, in place. Where objects of two classes meet there is none."""
-    share = float(rng.uniform(0.4, 0.6))
-    pictures.images[picture] = torch.lerp(pictures.images[picture], pictures.images[other], share)
-    own, strange, background = pictures.covered[picture], pictures.covered[other], pictures.background
-    both_empty = (own == background) & (strange == background)
-    both_full = (own >= 0) & (strange >= 0) & (own != background) & (strange != background) & (own != strange)
-    mixed = torch.full_like(own, UNDECIDED)
-    pictures.covered[picture] = mixed.masked_fill(both_empty | both_full, background)
-
-
-def paste_stranger(pictures: Pictures, picture: int, sprite: np.ndarray, rng: np.random.Generator) -> bool:
-    """Put an object of a class the judge does not know beside the others. sprite: uint8 ``[h, w, 4]`` RGBA."""
-    side = pictures.images.shape[-1]
-    longer = int(rng.uniform(0.25, 0.55) * side)
-    scaled = Image.fromarray(sprite)
-    scaled.thumbnail((longer, longer), Image.Resampling.BILINEAR)
-    rgba = torch.from_numpy(np.asarray(scaled).copy()).permute(2, 0, 1).float() / 255
-    if rng.random() < 0.5:
-        rgba = rgba.flip(-1)
-    taken = [pictures.pixel_box(picture, k) for k in range(len(pictures.labels[picture]))]
-    for _ in range(8):
-        left, top = (int(rng.integers(0, max(side - size, 0) + 1)) for size in (rgba.shape[2], rgba.shape[1]))
-        box = (left, top, left + rgba.shape[2], top + rgba.shape[1])
-        if not any(_meet(box, other) for other in taken):
-            crop = pictures.crop(picture, box)
-            crop.copy_(torch.lerp(crop, rgba[:3], rgba[3:]))
-            return True
-    return False
+def _premultiplied(svg: str) -> torch.Tensor:
+    rgba = torch.from_numpy(art.rasterise(svg, SIDE).astype(np.float32) / 255).permute(2, 0, 1).contiguous()
+    rgba[:3] *= rgba[3:]
+    return rgba
