@@ -74,7 +74,7 @@ def booted(renderer: str, chromium: Any) -> Iterator[Any]:
     page = context.new_page()
     page.route("**/*", lambda route: route.continue_() if "127.0.0.1" in route.request.url else route.abort())
     page.console = Console(page)
-    page.goto(harness.address)
+    page.goto(harness.address, timeout=BOOT_MS)
     page.wait_for_function(
         "() => !!(window.app?.graph && window.LiteGraph?.registered_node_types?.BoxSpatialConstraint)", timeout=BOOT_MS
     )

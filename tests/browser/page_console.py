@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-BOOT_MS = 120_000  # 5 s on an idle machine
+BOOT_MS = 300_000  # 5 s on an idle machine
 VIEWPORT = {"width": 1280, "height": 860}
 
 TRACE = """
