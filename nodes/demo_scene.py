@@ -48,8 +48,14 @@ class DemoScene:
                     "INT",
                     {"default": 2, "min": 1, "max": 3, "tooltip": "How many, where 'objects' is empty."},
                 ),
-                "width": ("INT", {"default": 512, "min": 16, "max": 4096, "step": 8, "tooltip": "Pixels."}),
-                "height": ("INT", {"default": 512, "min": 16, "max": 4096, "step": 8, "tooltip": "Pixels."}),
+                "width": (
+                    "INT",
+                    {"default": 512, "min": 16, "max": 4096, "step": 8, "tooltip": "Width of each scene in pixels."},
+                ),
+                "height": (
+                    "INT",
+                    {"default": 512, "min": 16, "max": 4096, "step": 8, "tooltip": "Height of each scene in pixels."},
+                ),
                 "scenes": (
                     "INT",
                     {"default": 1, "min": 1, "max": 64, "tooltip": "Scenes in the batch: the same objects elsewhere."},

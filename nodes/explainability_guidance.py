@@ -171,8 +171,8 @@ class ExplainabilityGuidance:
                         "min": 1,
                         "max": 20,
                         "advanced": True,
-                        "tooltip": "Recurrence: updates a guided call, each with other cutouts. Costs as much as it "
-                        "says; stronger and less noisy than one update of the same total strength.",
+                        "tooltip": "How many updates each guided call makes, each with other cutouts. Costs that many "
+                        "times as much; stronger and less noisy than one update of the same total strength.",
                     },
                 ),
             },

@@ -55,8 +55,8 @@ CUTOUTS: Any = (
         "default": 8,
         "min": 1,
         "max": 64,
-        "tooltip": "Random windows through which CLIP looks at the picture. More steady the gradient; time and memory "
-        "of the CLIP part grow with them.",
+        "tooltip": "Random windows through which CLIP looks at the picture. More of them make the gradient steadier; "
+        "time and memory of the CLIP part grow with them.",
     },
 )
 SEED: Any = (

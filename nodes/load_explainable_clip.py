@@ -39,7 +39,7 @@ class LoadExplainableCLIP:
                     sources,
                     {
                         "default": core.loading.sources.DEMO,
-                        "tooltip": "The embedded demo CLIP knows some 60 pictogram classes and needs no file. "
+                        "tooltip": "The embedded demo CLIP knows some 75 pictogram classes and needs no file. "
                         "Files come from models/open_clip (.safetensors, .pt, .bin). Names with 'open_clip:' are "
                         "pretrained models, kept in a folder of their own there.",
                     },

@@ -55,7 +55,10 @@ class OptimizeLatent:
             "required": {
                 "clip": CLIP,
                 "vae": ("VAE", {"tooltip": "Makes pictures of the latents; gradients go through its decoder."}),
-                "latent": ("LATENT", {"tooltip": "Where to start: VAE Encode for a picture, Empty Latent for none."}),
+                "latent": (
+                    "LATENT",
+                    {"tooltip": "Where to start: VAE Encode for a picture, Empty Latent Image for none."},
+                ),
                 "prompt": PROMPT,
                 "preset": (
                     ["generate", "manipulate"],
