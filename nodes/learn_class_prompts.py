@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,6 +14,7 @@ from .category import CLASSIFICATION
 from .class_prompts import CLASS_PROMPTS, CLASS_PROMPTS_FOLDER
 from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
 from .tensors import image_to_core
+from .trained_files import file_for
 
 if TYPE_CHECKING:
     import torch
@@ -183,7 +183,7 @@ class LearnClassPrompts:
             seed=seed,
         )
         settings.check()
-        file = _file_for(save_as) if save_as.strip() else None
+        file = file_for(save_as, CLASS_PROMPTS_FOLDER)
         support = self._support(clip, image, labels, folder)
         learner = core.classification.prompt_learning.PromptLearner(
             clip.ready(), support.classes, support.features, support.labels, settings
@@ -223,20 +223,20 @@ class LearnClassPrompts:
                     report(epoch.epoch, epoch.epochs, lambda: draw(history))
             except BaseException as error:
                 if history and host.is_interrupt(error):
-                    kept = file or _file_for(_CANCELLED)
-                    core.classification.class_prompts.save_class_prompts(learner.prompts(), kept)
-                    _log.warning("Learn Class Prompts was cancelled; the best prompts so far are in %s", kept)
+                    _keep(learner.prompts(), file)
                 raise
 
 
-def _file_for(name: str) -> Path:
-    """Full path for a file name that a user gave."""
-    stem = name.strip().removesuffix(".safetensors")
-    if not re.fullmatch(r"[\w .()+-]*\w[\w .()+-]*", stem) or stem.startswith("."):
-        raise core.errors.InputError(
-            f"save_as is {name!r}; give a plain file name of letters, digits, spaces and . - + ( ), without a folder"
-        )
-    return Path(host.model_folder(CLASS_PROMPTS_FOLDER)) / f"{stem}.safetensors"
+def _keep(prompts: ClassPrompts, file: Path | None) -> None:
+    """Save what a cancelled run has learned; where that can't be done, it is cancelled all the same."""
+    try:
+        kept = file or file_for(_CANCELLED, CLASS_PROMPTS_FOLDER)
+        assert kept is not None
+        core.classification.class_prompts.save_class_prompts(prompts, kept)
+    except core.errors.InputError as error:
+        _log.warning("Learn Class Prompts was cancelled, and the prompts so far could not be kept: %s", error)
+    else:
+        _log.warning("Learn Class Prompts was cancelled; the best prompts so far are in %s", kept)
 
 
 def _report(learned: ClassPrompts, settings: LearningSettings, file: Path | None) -> dict[str, Any]:

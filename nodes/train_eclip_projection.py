@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
@@ -14,6 +12,7 @@ from .category import MAPS
 from .eclip_projection import ECLIP_FOLDER, ECLIP_PROJECTION
 from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
 from .tensors import image_to_core
+from .trained_files import file_for
 
 if TYPE_CHECKING:
     import torch
@@ -144,7 +143,7 @@ class TrainECLIPProjection:
     ) -> dict[str, Any]:
         settings = core.eclip.training.TrainingSettings(epochs, batch_size, learning_rate, attention_mass, seed)
         settings.check()
-        file = _file_for(save_as) if save_as.strip() else None
+        file = file_for(save_as, ECLIP_FOLDER)
         pairs = _encode(clip.ready(), image, captions, folder.strip())
         projection = _train(clip.clip, pairs, settings)
         if file is not None:
@@ -189,13 +188,3 @@ def _train(clip: ExplainableCLIP, pairs: FrozenPairs, settings: TrainingSettings
             report(len(history), settings.epochs, lambda: draw(history))
 
         return core.eclip.training.train_projection(clip, pairs, settings, after_epoch)
-
-
-def _file_for(name: str) -> Path:
-    """Full path for a file name that a user gave."""
-    stem = name.strip().removesuffix(".safetensors")
-    if not re.fullmatch(r"[\w .()+-]*\w[\w .()+-]*", stem) or stem.startswith("."):
-        raise core.errors.InputError(
-            f"save_as is {name!r}; give a plain file name of letters, digits, spaces and . - + ( ), without a folder"
-        )
-    return Path(host.model_folder(ECLIP_FOLDER)) / f"{stem}.safetensors"

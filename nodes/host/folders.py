@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ...core.errors import InputError
+
 CLIP_FOLDER = "open_clip"
 CLIP_FILE_EXTENSIONS = frozenset({".safetensors", ".pt", ".bin"})
 
@@ -55,8 +57,17 @@ def model_folder(folder: str = CLIP_FOLDER) -> str:
 
 
 def input_path(name: str) -> Path:
-    """A file or folder that a user named: absolute, or inside the host's input folder."""
-    return Path(_folder_paths().get_input_directory(), name) if running() else Path(name)
+    """A folder that a user named in the input 'folder': absolute, or inside the host's input folder.
+
+    Raises:
+        InputError: a relative name that leads out of it.
+    """
+    path = Path(name)
+    if ".." in path.parts and not path.is_absolute():
+        raise InputError(
+            f"folder is {name!r}, which leads out of ComfyUI's input folder; give one inside it, or an absolute path"
+        )
+    return Path(_folder_paths().get_input_directory(), path) if running() else path
 
 
 def temporary_folder() -> Path:
