@@ -24,6 +24,17 @@ LOAD = """async (workflow) => {
 }"""
 
 
+UNDONE = """([id, before]) => {
+  const { graph } = window.app.canvas;
+  const node = graph.getNodeById(id);
+  if (!node) return true; // the test will say what it thinks of that
+  const shown = [...document.querySelectorAll('.cxb-root')].filter((root) => root.offsetParent);
+  return node.serialize().widgets_values[4] !== before
+    && shown.includes(node.widgets.find((widget) => widget.name === 'boxes').element)
+    && shown.length === graph.nodes.filter((other) => other.type === 'BoxSpatialConstraint').length;
+}"""
+
+
 def state(*boxes: dict[str, Any]) -> str:
     """A saved state, as a user would write it by hand."""
     return json.dumps({"version": 1, "boxes": list(boxes)})
@@ -131,6 +142,12 @@ class BoxPage:
     def button(self, name: str) -> Locator:
         return self.root.locator(f'.cxb-toolbar button[aria-label^="{name}"]')
 
+    def expect_button(self, name: str, enabled: bool = True) -> None:
+        """Fails unless the button is, or soon becomes, enabled (or not)."""
+        from playwright.sync_api import expect
+
+        expect(self.button(name)).to_be_enabled(enabled=enabled)
+
     def row(self, number: int) -> Locator:
         return self.root.locator(".cxb-row").nth(number - 1)
 
@@ -197,10 +214,11 @@ class BoxPage:
         self.surface.focus()
 
     def undo(self, key: str = "Control+z") -> None:
-        """Ctrl+Z wherever the focus is; the graph's undo loads the whole workflow anew."""
-        before = self.page.evaluate("() => JSON.stringify(window.app.canvas.graph.serialize().nodes)")
+        """Ctrl+Z wherever the focus is, until the boxes are others and the new editor stands on the page.
+
+        The graph's undo loads the whole workflow anew, and takes its time.
+        """
+        before = self.saved()
         self.page.keyboard.press(key)
-        self.page.wait_for_function(
-            "before => JSON.stringify(window.app.canvas.graph.serialize().nodes) !== before", arg=before, timeout=5000
-        )
+        self.page.wait_for_function(UNDONE, arg=[self.node_id, before], timeout=15_000)
         self.settle(6)

@@ -130,6 +130,23 @@ describe("history", () => {
     history.follow("a");
     assert.deepEqual([history.canUndo, history.canRedo], [true, false]);
   });
+  it("follows a step of the graph that is several of its own, to the nearest such state", () => {
+    const history = new History("");
+    for (const state of ["a", "b", "a", "c", "d"]) history.push(state);
+    history.follow("a");
+    assert.deepEqual([history.past, history.present, history.future], [["", "a", "b"], "a", ["d", "c"]]);
+    history.follow("d");
+    assert.deepEqual([history.past, history.present, history.future], [["", "a", "b", "a", "c"], "d", []]);
+    history.follow("elsewhere");
+    assert.equal(history.undo(), "d");
+  });
+  it("merges nothing into a state that the graph has as a step", () => {
+    const history = new History("");
+    history.push("a", "label", 0);
+    history.seal();
+    history.push("b", "label", 100);
+    assert.equal(history.undo(), "a");
+  });
 });
 
 describe("the editor without a page", () => {

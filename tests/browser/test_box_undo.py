@@ -78,7 +78,35 @@ class TestTheGraphsOwn:
         draw_two(boxes)
         boxes.undo()
         boxes.undo()
-        assert boxes.button("Redo").is_enabled()
+        boxes.expect_button("Redo")
         boxes.button("Redo").click()
         boxes.button("Redo").click()
+        boxes.expect_button("Redo", enabled=False)
         assert boxes.labels() == ["a cat", "a dog"]
+
+    def test_own_buttons_follow_the_graph_into_a_label_typed_with_a_pause(self, boxes: BoxPage) -> None:
+        """The graph takes a step after 0.6 s of rest; the editor must have the same one."""
+        boxes.drag((0.1, 0.1), (0.4, 0.4))
+        boxes.page.keyboard.type("a d")
+        boxes.page.wait_for_timeout(700)
+        boxes.page.keyboard.type("og")
+        boxes.press("Enter")
+        boxes.undo()
+        assert boxes.labels() == ["a d"]
+        boxes.expect_button("Redo")
+        boxes.button("Redo").click()
+        assert boxes.labels() == ["a dog"]
+        boxes.expect_button("Redo", enabled=False)
+
+    def test_own_buttons_follow_the_graph_into_a_label_with_a_capital(self, boxes: BoxPage) -> None:
+        """The graph takes a step when Shift is let go."""
+        boxes.drag((0.1, 0.1), (0.4, 0.4))
+        boxes.page.keyboard.type("a ")
+        boxes.page.keyboard.press("Shift+D")
+        boxes.page.keyboard.type("og")
+        boxes.press("Enter")
+        boxes.undo()
+        boxes.expect_button("Redo")
+        while boxes.button("Redo").is_enabled():
+            boxes.button("Redo").click()
+        assert boxes.labels() == ["a Dog"]

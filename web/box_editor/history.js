@@ -42,7 +42,7 @@ export class History {
     if (state === undefined) return undefined;
     this.future.push(this.present);
     this.present = state;
-    this.lastMerge = { key: "", time: 0 };
+    this.seal();
     return state;
   }
 
@@ -52,20 +52,37 @@ export class History {
     if (state === undefined) return undefined;
     this.past.push(this.present);
     this.present = state;
-    this.lastMerge = { key: "", time: 0 };
+    this.seal();
     return state;
   }
 
-  /** Someone else (the graph's undo, a load) set the state: follow it, along our own steps where it lies on them. @param {string} state */
+  /** The present is a step of the graph's undo as well: nothing more is merged into it. */
+  seal() {
+    this.lastMerge = { key: "", time: 0 };
+  }
+
+  /**
+   * Someone else (the graph's undo, a load) set the state: follow it, along our own steps where it lies on them. The
+   * graph joins what comes within moments, so that one step of it may be several of ours.
+   * @param {string} state
+   */
   follow(state) {
     if (state === this.present) return;
-    if (state === this.past.at(-1)) this.undo();
-    else if (state === this.future.at(-1)) this.redo();
-    else this.push(state);
+    const back = stepsTo(state, this.past);
+    const forth = stepsTo(state, this.future);
+    if (back === Infinity && forth === Infinity) this.push(state);
+    else if (back <= forth) while (this.present !== state) this.undo();
+    else while (this.present !== state) this.redo();
   }
 
   /** @param {string} state */
   knows(state) {
-    return state === this.present || state === this.past.at(-1) || state === this.future.at(-1);
+    return state === this.present || this.past.includes(state) || this.future.includes(state);
   }
+}
+
+/** @param {string} state @param {readonly string[]} stack nearest last */
+function stepsTo(state, stack) {
+  const place = stack.lastIndexOf(state);
+  return place < 0 ? Infinity : stack.length - place;
 }

@@ -232,7 +232,10 @@ export function createBoxWidget(node, inputName, inputData) {
 export function followGraph() {
   const live = () => [...sessions.values()].filter((session) => isInGraph(session.node));
   api.addEventListener("graphChanged", () => {
-    for (const session of live()) session.refresh();
+    for (const session of live()) {
+      session.editor.history.seal(); // so that every step of the graph is one of the editor, which can follow it there
+      session.refresh();
+    }
   });
   app.canvas.canvas.addEventListener("litegraph:set-graph", () => {
     requestAnimationFrame(() => live().forEach((session) => session.mount()));
