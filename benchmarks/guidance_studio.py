@@ -80,9 +80,11 @@ class Studio:
 
     def __init__(self) -> None:
         self.nodes = start_host()
+        from clip_explainability.nodes import host
         from clip_explainability.nodes.load_demo_diffusion import LoadDemoDiffusion
         from clip_explainability.nodes.load_explainable_clip import LoadExplainableCLIP
 
+        host.register_model_folder()  # the pack may have been imported before there was a host
         torch.set_num_threads(1)
         with torch.inference_mode():
             self.model, self.text, self.vae = LoadDemoDiffusion().load()

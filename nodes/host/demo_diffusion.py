@@ -13,7 +13,8 @@ def build_diffusion(config: DiffusionConfig, weights: DiffusionWeights) -> tuple
     """MODEL, CLIP and VAE, managed by the host like those of any checkpoint."""
     import torch
 
-    with torch.inference_mode(False):  # weights made under inference mode could never guide
+    # Weights made under inference mode could never guide; some of the host's classes write on theirs as they start.
+    with torch.inference_mode(False), torch.no_grad():
         return _model(config, weights), _text_encoder(config, weights), _autoencoder(config, weights)
 
 
@@ -76,7 +77,12 @@ def _text_encoder(config: DiffusionConfig, weights: DiffusionWeights) -> Any:
         tokenizer=lambda **settings: sd1_clip.SD1Tokenizer(**settings, tokenizer=tokenizer),
     )
     clip = sd.CLIP(target=target)
-    clip.cond_stage_model.clip_l.transformer.load_state_dict(weights.text)
+    transformer = clip.cond_stage_model.clip_l.transformer
+    # Hosts of 2024 make 77 positions whatever the settings say.
+    embeddings = transformer.text_model.embeddings
+    if len(embeddings.position_embedding.weight) != config.tokens:
+        embeddings.position_embedding = torch.nn.Embedding(config.tokens, config.text["hidden_size"])
+    transformer.load_state_dict(weights.text)
     return clip
 
 
