@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import multiprocessing
 import sys
 import time
@@ -170,13 +171,29 @@ def measure_cost(repeats: int) -> dict[str, float]:
     return {name: float(np.median(values)) for name, values in taken.items()}
 
 
+def changed(guidance: Guidance | None, settings: list[str]) -> Guidance | None:
+    """A variant with widgets set as `name=value`; a variant's own changes stay."""
+    if guidance is None:
+        return None
+    given = dict(setting.split("=", 1) for setting in settings)
+    values = {name: _value(text) for name, text in given.items()}
+    return Guidance(guidance.boxes, {**values, **guidance.changes})
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
     """Run the benchmark, write its report and return it."""
     import torch
     from clip_explainability.core.demo.clip import WEIGHTS as CLIP_WEIGHTS
     from clip_explainability.core.demo.diffusion import WEIGHTS
     from diffusion_world import ScenePainter
-    from guidance_effect_report import write_report
+    from guidance_effect_report import TITLES, write_report
     from judge import frechet_distance, load_judge
     from machine import describe_machine
 
@@ -184,15 +201,23 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--quick", action="store_true", help="32 prompts: some minutes")
     parser.add_argument("--prompts", type=int, help="pictures of each variant (default 200)")
     parser.add_argument("--processes", type=int, default=1, help="share the work among so many, one thread each")
-    parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
+    parser.add_argument("--first-seed", type=int, default=FIRST_SEED, help=f"below {FIRST_SEED} to choose settings")
+    parser.add_argument("--set", nargs="+", default=[], metavar="WIDGET=VALUE", help="change the guided variants")
+    parser.add_argument("--variants", nargs="+", default=list(TITLES), choices=list(TITLES))
+    parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
+    parser.add_argument("--no-report", action="store_true", help="print the rates only, measure no cost")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     options = parser.parse_args(arguments)
     count = options.prompts or (32 if options.quick else 200)
 
     began = time.perf_counter()
     tasks = make_tasks(count, options.first_seed)
-    print(f"{count} prompts, {sum(len(v) for v in VARIANTS.values())} pictures each", flush=True)
-    pictures = draw_in_processes(tasks, VARIANTS, options.processes)
+    variants = {
+        setting: {name: changed(VARIANTS[setting][name], options.set) for name in options.variants}
+        for setting in options.settings
+    }
+    print(f"{count} prompts, {sum(len(v) for v in variants.values())} pictures each", flush=True)
+    pictures = draw_in_processes(tasks, variants, options.processes)
     judge = load_judge()
     real = ScenePainter(99_991, two=1.0).batch(1000).images
     real_features = judge.features(real)
@@ -205,6 +230,12 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         if count > 2 * real_features.shape[1]:
             distance = round(frechet_distance(judge.features(drawn), real_features), 3)
             rows[setting][name]["distance_to_real"] = distance
+    if options.no_report or len(options.variants) < len(TITLES) or len(options.settings) < len(SETTINGS):
+        for setting, of_setting in rows.items():
+            for name, row in of_setting.items():
+                means = {key: round(float(np.nanmean(v)), 3) for key, v in row.items()}
+                print(f"{setting:8} {name:11} {means}")
+        return rows
     print("Cost ...", flush=True)
     cost = measure_cost(2 if options.quick else 5)
     result = {
