@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 from ..errors import InputError
+from .kinds import require_clip
 from .weights import StateDict
 
 Activation = Literal["auto", "gelu", "quick_gelu"]
@@ -48,7 +49,7 @@ def infer_config(state: StateDict, file_name: str = "", activation: Activation =
     Raises:
         InputError: the tensors are not those of a CLIP, or of one that can't be inferred.
     """
-    _require_clip(state, file_name)
+    require_clip(state, file_name)
     quick_gelu = wants_quick_gelu(file_name) if activation == "auto" else activation == "quick_gelu"
     config = _known_config(state) or _described_config(state, file_name)
     config["quick_gelu"] = quick_gelu
@@ -58,20 +59,6 @@ def infer_config(state: StateDict, file_name: str = "", activation: Activation =
 def wants_quick_gelu(name: str) -> bool:
     """Whether weights of that name were trained with QuickGELU."""
     return any(hint in name.lower() for hint in _QUICK_GELU_NAMES)
-
-
-def _require_clip(state: StateDict, file_name: str) -> None:
-    has_image = any(key.startswith("visual.") for key in state)
-    has_text = "token_embedding.weight" in state or any(key.startswith("text.") for key in state)
-    if has_image and has_text:
-        return
-    if any(key.startswith("vision_model.") for key in state) or has_image:
-        missing = "has an image tower but no text tower (a CLIP Vision file?)"
-    elif has_text or any(key.startswith("text_model.") for key in state):
-        missing = "has a text tower but no image tower (a text encoder of a diffusion model?)"
-    else:
-        missing = f"has no CLIP in it; its first tensors are {', '.join(sorted(state)[:3])}"
-    raise InputError(f"checkpoint {file_name or 'given'} {missing}; choose a whole CLIP with both towers")
 
 
 def _text_shape(state: StateDict) -> tuple[str, tuple[int, ...]]:

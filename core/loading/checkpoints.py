@@ -13,6 +13,7 @@ from ..clip import OPENAI_MEAN, OPENAI_STD, ExplainableCLIP
 from ..errors import InputError
 from . import hugging_face
 from .architecture import Activation, build_model, infer_config, wants_quick_gelu
+from .kinds import require_clip, understood
 from .weights import StateDict, fingerprint, read_weights
 
 _HALF = (0.5, 0.5, 0.5)
@@ -43,15 +44,20 @@ def load_checkpoint(
     state = read_weights(path)
     name_of_weights = fingerprint(state)
     config, preprocess = _find_config(path, model_name)
-    if hugging_face.is_hugging_face_clip(state):
-        state = hugging_face.convert(state)
-    if config is None:
-        config = infer_config(state, path.name, activation)
-    if activation != "auto":
-        config["quick_gelu"] = activation == "quick_gelu"
-    model = build_model(config)
-    _load_into(model, state, path.name)
-    mean, std = _pixel_statistics(preprocess, state)
+    with understood(f"checkpoint {path.name}"):
+        if hugging_face.is_hugging_face_clip(state):
+            state = hugging_face.convert(state)
+        require_clip(state, path.name)
+        if config is None:
+            config = infer_config(state, path.name, activation)
+        if activation != "auto":
+            config["quick_gelu"] = activation == "quick_gelu"
+    with understood(f"the configuration of checkpoint {path.name}"):
+        model = build_model(config)
+    with understood(f"checkpoint {path.name}"):
+        _load_into(model, state, path.name)
+    with understood(f"the configuration of checkpoint {path.name}"):
+        mean, std = _pixel_statistics(preprocess, state)
     return ExplainableCLIP(
         model=model.to(dtype),
         tokenizer=tokenizer or find_tokenizer(config, path.parent, path.name),
@@ -80,12 +86,15 @@ def _find_config(path: Path, model_name: str | None) -> tuple[dict[str, Any] | N
             content = json.loads(candidate.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"configuration {candidate} can't be read ({error}); mend or remove it") from error
-        if "model_cfg" in content:
-            return content["model_cfg"], content.get("preprocess_cfg", {})
-        if "vision_cfg" in content and "text_cfg" in content:
-            return content, {}
-        if content.get("model_type") == "clip":
-            return hugging_face.convert_config(content), {}
+        if not isinstance(content, dict):
+            raise InputError(f"configuration {candidate} is no JSON object; mend or remove it")
+        with understood(f"configuration {candidate}"):
+            if content.get("model_cfg"):
+                return content["model_cfg"], content.get("preprocess_cfg", {})
+            if "vision_cfg" in content and "text_cfg" in content:
+                return content, {}
+            if content.get("model_type") == "clip":
+                return hugging_face.convert_config(content), {}
     return None, {}
 
 
@@ -104,7 +113,14 @@ def _load_into(model: torch.nn.Module, state: StateDict, file_name: str) -> None
     unknown = [key for key in state if key not in expected]
     if missing or wrong or unknown:
         parts = [f"{what}: {', '.join(keys[:3])}" for what, keys in _named(missing, wrong, unknown) if keys]
-        raise InputError(f"checkpoint {file_name} does not fit its configuration ({'; '.join(parts)})")
+        raise InputError(
+            f"checkpoint {file_name} does not fit its configuration ({'; '.join(parts)}); mend or remove the .json "
+            "beside it, or, where there is none, download the checkpoint again"
+        )
+    whole = [key for key, value in state.items() if not value.is_floating_point() and expected[key].is_floating_point()]
+    if whole:
+        kind = str(state[whole[0]].dtype).removeprefix("torch.")
+        raise InputError(f"checkpoint {file_name} is quantised ({whole[0]} is {kind}); take the fp16 or fp32 file")
     model.load_state_dict(state, strict=False)
 
 
@@ -124,7 +140,9 @@ def _pixel_statistics(preprocess: dict[str, Any], state: StateDict) -> tuple[Any
     # SigLIP models, and they alone, have a logit bias; they were trained on pixels in -1..1.
     default = (_HALF, _HALF) if "logit_bias" in state else (OPENAI_MEAN, OPENAI_STD)
     mean, std = (preprocess.get(key, value) for key, value in zip(("mean", "std"), default, strict=True))
-    return tuple(mean), tuple(std)
+    if len(mean) != 3 or len(std) != 3:
+        raise ValueError(f"mean {mean} and std {std} should be three numbers each")
+    return tuple(map(float, mean)), tuple(map(float, std))
 
 
 def find_tokenizer(config: dict[str, Any], folder: Path, file_name: str) -> Any:
@@ -145,4 +163,5 @@ def find_tokenizer(config: dict[str, Any], folder: Path, file_name: str) -> Any:
             f"checkpoint {file_name} needs the tokenizer {wanted}, whose files are not beside it; put tokenizer.json "
             f"(and tokenizer_config.json) of huggingface.co/{wanted} into {folder}"
         )
-    return open_clip.tokenizer.HFTokenizer(str(folder), context_length=context, **text.get("tokenizer_kwargs", {}))
+    with understood(f"the tokenizer in {folder}"):
+        return open_clip.tokenizer.HFTokenizer(str(folder), context_length=context, **text.get("tokenizer_kwargs", {}))

@@ -63,8 +63,8 @@ def _convert_block(state: StateDict, source: str, target: str) -> StateDict:
 def convert_config(config: dict[str, Any]) -> dict[str, Any]:
     """A Hugging Face ``config.json`` of a CLIP as an open_clip configuration."""
     # Older files keep both a short and a complete form of each tower's section; absent keys have CLIP's defaults.
-    vision = {**config.get("vision_config", {}), **(config.get("vision_config_dict") or {})}
-    text = {**config.get("text_config", {}), **(config.get("text_config_dict") or {})}
+    vision = {**(config.get("vision_config") or {}), **(config.get("vision_config_dict") or {})}
+    text = {**(config.get("text_config") or {}), **(config.get("text_config_dict") or {})}
     vision_width, text_width = vision.get("hidden_size", 768), text.get("hidden_size", 512)
     return {
         "embed_dim": config.get("projection_dim", 512),

@@ -204,16 +204,89 @@ def test_missing_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("state", "says"),
+    ("keys", "says"),
     [
-        ({"model.diffusion_model.input_blocks.0.0.weight": torch.zeros(1)}, "has no CLIP in it"),
-        ({"vision_model.post_layernorm.weight": torch.zeros(1)}, "no text tower"),
-        ({"text_model.final_layer_norm.weight": torch.zeros(1)}, "no image tower"),
+        (["model.diffusion_model.out.0.weight", "first_stage_model.x", "cond_stage_model.x"], "of a diffusion model"),
+        (["down_blocks.0.resnets.0.conv1.weight"], "is a diffusion model without its text encoder"),
+        (["double_blocks.0.img_attn.qkv.weight"], "is a diffusion model without its text encoder"),
+        (["encoder.conv_in.weight", "decoder.conv_in.weight"], "is the autoencoder"),
+        (["lora_te_text_model_mlp.lora_up.weight"], "is a LoRA"),
+        (["control_model.time_embed.0.weight"], "is a ControlNet"),
+        (["shared.weight", "encoder.block.0.layer.0.SelfAttention.q.weight"], "is a T5 text encoder"),
+        (["cls_token", "blocks.0.attn.qkv.weight"], "is an image tower of another kind"),
+        (["vision_model.post_layernorm.weight"], "no text tower"),
+        (["text_model.final_layer_norm.weight"], "no image tower"),
+        (["vision_model.head.probe", "text_model.head.weight"], "a SigLIP in Hugging Face's format"),
+        (["weight", "bias"], "has no CLIP in it; its first tensors are bias, weight"),
+        ([], "is empty"),
     ],
 )
-def test_checkpoints_of_another_kind_are_named(tmp_path, state, says):
+def test_checkpoints_of_another_kind_are_named_with_what_fits(tmp_path, keys, says):
+    path = saved(tmp_path, "other.safetensors", {key: torch.zeros(1) for key in keys})
+    with pytest.raises(InputError, match=rf"^checkpoint other\.safetensors .*{says}.*; choose a whole CLIP with both"):
+        load_checkpoint(path)
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": head64()}))  # of its neighbour
     with pytest.raises(InputError, match=says):
-        load_checkpoint(saved(tmp_path, "other.safetensors", state))
+        load_checkpoint(path)
+
+
+def without(state, part):
+    return {key: value for key, value in state.items() if part not in key}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda state: without(state, "visual.positional_embedding"), r"lacks 'visual\.positional_embedding'"),
+        (lambda state: without(state, "visual.transformer"), "lacks 'visual.transformer"),
+        (lambda state: without(state, "resblocks.1.mlp.c_fc.weight"), "2 tensors missing.*download the checkpoint"),
+        (lambda state: without(state, "text_projection"), "no text projection"),
+        (lambda state: {**state, "visual.conv1.weight": torch.zeros(128)}, "makes no CLIP"),
+        (lambda state: {**state, "visual.positional_embedding": torch.zeros(0, 128)}, "makes no CLIP"),
+        (lambda state: {**state, "logit_scale": torch.zeros(3)}, "makes no CLIP"),
+        (lambda state: {**state, "extra.weight": torch.zeros(3)}, "1 unknown: extra.weight"),
+        (lambda state: {key: value.to(torch.int8) for key, value in state.items()}, "is quantised .*int8"),
+    ],
+)
+def test_a_part_that_is_missing_or_of_another_shape_is_named(tmp_path, change, says):
+    path = saved(tmp_path, "mine.safetensors", change(open_clip.CLIP(**head64()).state_dict()))
+    with pytest.raises(InputError, match=rf"checkpoint mine\.safetensors .*{says}"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("part", ["text_projection.weight", "layers.0.self_attn.q_proj.bias", "vision_model.encoder"])
+def test_a_pruned_hugging_face_file_is_named(tmp_path, part):
+    from transformers import CLIPConfig, CLIPModel
+
+    small = {"hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 1, "num_attention_heads": 1}
+    config = CLIPConfig(text_config={**small, "vocab_size": 600}, vision_config={**small, "image_size": 32})
+    path = saved(tmp_path, "model.safetensors", without(CLIPModel(config).state_dict(), part))
+    with pytest.raises(InputError, match=rf"checkpoint model\.safetensors .*(lacks '.*{part}|tensors missing|lacks)"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        5,
+        [],
+        "text",
+        {"model_cfg": 5},
+        {"model_cfg": {"vision_cfg": {}}},
+        {"model_cfg": {"embed_dim": 32, "vision_cfg": {"layers": 2}}},
+        {"model_cfg": {"embed_dim": "x", "vision_cfg": {"layers": 2}, "text_cfg": {}}},
+        {"model_cfg": {"embed_dim": 32, "vision_cfg": {"no such": 2}, "text_cfg": {}}},
+        {"model_cfg": head64(), "preprocess_cfg": {"mean": "grey"}},
+        {"model_cfg": head64(), "preprocess_cfg": {"std": [0.5]}},
+        {"model_type": "clip", "vision_config": 5, "text_config": None},
+        {"model_type": "clip", "vision_config": {"num_attention_heads": 0}},
+    ],
+)
+def test_a_configuration_of_any_content_is_an_error_that_names_it(tmp_path, config):
+    path = saved(tmp_path, "mine.safetensors", open_clip.CLIP(**head64()).state_dict())
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="configuration"):
+        load_checkpoint(path)
 
 
 def test_a_configuration_that_does_not_fit_is_named(tmp_path):

@@ -43,7 +43,7 @@ def test_a_failed_write_leaves_the_old_file_whole_and_no_rest(tmp_path: Path, mo
         raise OSError("no space left")
 
     monkeypatch.setattr(os, "replace", full_disk)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(InputError, match="no space left"):
         save(path, TENSOR + 1)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
