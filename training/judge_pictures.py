@@ -30,12 +30,17 @@ LEAST_CHANGE = 0.12
 
 @dataclass(frozen=True)
 class Pictures:
-    """images: float ``[B, 3, 96, 96]`` in 0..1. covered: int64 ``[B, 24, 24]``, the class of each cell, BACKGROUND or
-    UNDECIDED. spoiled: of each picture the boxes (x0, y0, x1, y1 in 0..1) of objects that are none any more."""
+    """A batch to train on or to measure with.
+
+    Attributes:
+        images: float32 [B, 3, 96, 96] in 0..1.
+        covered: int64 [B, 24, 24], the class of each cell, BACKGROUND or UNDECIDED.
+        refused: bool [B, 24, 24], background that a spoiled or unknown object covers.
+    """
 
     images: torch.Tensor
     covered: torch.Tensor
-    spoiled: list[list[tuple[float, float, float, float]]]
+    refused: torch.Tensor
 
 
 # --- artefacts -------------------------------------------------------------------------------------------------
@@ -190,6 +195,7 @@ def sheared_apart(own: torch.Tensor, other: torch.Tensor, rng: np.random.Generat
     return torch.cat([band.roll(shift, 2) for band, shift in zip(bands, shifts, strict=True)], 1)
 
 
+PixelBox = tuple[int, int, int, int]
 Spoiler = Callable[[torch.Tensor, torch.Tensor, np.random.Generator], torch.Tensor]
 SPOILERS: tuple[Spoiler, ...] = (shuffled, blended, chimera, patchwork, melted, blurred)
 UNSEEN_SPOILERS: tuple[Spoiler, ...] = (interlaced, sheared_apart)
@@ -214,27 +220,26 @@ class PictureSource:
         """Half of them scenes as the world has them, half put together; no artefacts yet."""
         scenes = self.painter.batch(-(-size // 2))
         images, covered = scenes.images.repeat(2, 1, 1, 1)[:size], scenes.covered.repeat(2, 1, 1)[:size]
-        spoiled: list[list[tuple[float, float, float, float]]] = [[] for _ in range(size)]
+        refused = torch.zeros_like(covered, dtype=torch.bool)
         for picture in range(len(scenes.images), size):
             images[picture], covered[picture] = backdrop(images[picture]), BACKGROUND
-            boxes: list[tuple[int, int, int, int]] = []
+            taken: list[PixelBox] = []
             for kind in self.rng.choice(3, self.rng.choice(4, p=[0.08, 0.4, 0.42, 0.1]), p=[0.35, 0.53, 0.12]):
-                spot = self._put(images[picture], covered[picture], int(kind), boxes)
-                if spot and kind == 1:
-                    spoiled[picture].append(tuple(v / SIDE for v in spot))  # type: ignore[arg-type]
+                sprite, label = self._object(int(kind), self._size(*SIZES))
+                self._place(images[picture], covered[picture], refused[picture], sprite, label, taken)
         for picture in np.flatnonzero(self.rng.random(size) < 0.06):
             self._double_expose(images, covered, int(picture), int(self.rng.integers(size)))
-        return Pictures(images, covered, spoiled)
+            refused[picture] = False
+        return Pictures(images, covered, refused & (covered == BACKGROUND))
 
     def spoiled_scenes(self, size: int, spoiler: Spoiler) -> Pictures:
         """Pictures with one object each, spoiled in this way, at the world's sizes; to measure with."""
         images = torch.stack([backdrop(image) for image in self.painter.batch(size).images])
         covered = torch.full((size, CELLS, CELLS), BACKGROUND)
-        spots = [
-            self._place(images[k], covered[k], self._spoil(spoiler, self._size(0.33, 0.56)), BACKGROUND, [])
-            for k in range(size)
-        ]
-        return Pictures(images, covered, [[tuple(v / SIDE for v in spot)] if spot else [] for spot in spots])  # type: ignore[misc]
+        refused = torch.zeros_like(covered, dtype=torch.bool)
+        for image, cells, hard in zip(images, covered, refused, strict=True):
+            self._place(image, cells, hard, self._spoil(spoiler, self._size(0.33, 0.56)), BACKGROUND, [])
+        return Pictures(images, covered, refused)
 
     def _size(self, low: float, high: float) -> int:
         return round(float(self.rng.uniform(low, high)) * SIDE)
@@ -255,42 +260,38 @@ class PictureSource:
         height, width = (max(4, round(v * zoom)) for v in (sprite.shape[1] * stretch, sprite.shape[2] / stretch))
         return _fit(sprite, min(height, SIDE), min(width, SIDE))
 
-    def _put(self, image: torch.Tensor, covered: torch.Tensor, kind: int, boxes: list) -> tuple | None:
-        """Put a whole (kind 0), spoiled (1) or unknown (2) object into a picture; its place, or None for no room."""
-        longer = self._size(*SIZES)
+    def _object(self, kind: int, longer: int) -> tuple[torch.Tensor, int]:
+        """A whole (kind 0), spoiled (1) or unknown (2) object, and its label."""
         if kind == 1:
-            sprite, label = self._spoil(self.spoilers[self.rng.integers(len(self.spoilers))], longer), BACKGROUND
-        elif kind == 2:
+            return self._spoil(self.spoilers[self.rng.integers(len(self.spoilers))], longer), BACKGROUND
+        if kind == 2:
             sprite = self._scaled(self.unknown[self.rng.integers(len(self.unknown))], longer)
-            sprite, label = sprite.flip(2) if self.rng.random() < 0.5 else sprite, BACKGROUND
-        else:
-            label = int(self.rng.integers(len(self.known)))
-            sprite = self._scaled(self.known[label], longer)
-        return self._place(image, covered, sprite, label, boxes)
+            return sprite.flip(2) if self.rng.random() < 0.5 else sprite, BACKGROUND
+        label = int(self.rng.integers(len(self.known)))
+        return self._scaled(self.known[label], longer), label
 
-    def _place(self, image: torch.Tensor, covered: torch.Tensor, sprite: torch.Tensor, label: int,
-               boxes: list) -> tuple[int, int, int, int] | None:  # fmt: skip
-        """Draw a sprite where nothing is yet, in place."""
+    def _place(self, image: torch.Tensor, covered: torch.Tensor, refused: torch.Tensor, sprite: torch.Tensor,
+               label: int, taken: list[PixelBox]) -> None:  # fmt: skip
+        """Draw a sprite where nothing is yet, in place; nothing happens if there is no room."""
         _, height, width = sprite.shape
         for _ in range(12):
-            if height > SIDE or width > SIDE:
-                return None
             left, top = (int(self.rng.integers(0, SIDE - v + 1)) for v in (width, height))
             spot = (left, top, left + width, top + height)
-            if not any(spot[0] < b[2] and b[0] < spot[2] and spot[1] < b[3] and b[1] < spot[3] for b in boxes):
+            if not any(spot[0] < b[2] and b[0] < spot[2] and spot[1] < b[3] and b[1] < spot[3] for b in taken):
                 break
         else:
-            return None
-        boxes.append(spot)
+            return
+        taken.append(spot)
         region = image[:, top : spot[3], left : spot[2]]
         region.mul_(1 - sprite[3:]).add_(sprite[:3]).clamp_(0, 1)
-        if label != BACKGROUND:
-            alpha = torch.zeros(SIDE, SIDE)
-            alpha[top : spot[3], left : spot[2]] = sprite[3]
-            filled = F.avg_pool2d(alpha[None], SIDE // CELLS)[0]
+        alpha = torch.zeros(SIDE, SIDE)
+        alpha[top : spot[3], left : spot[2]] = sprite[3]
+        filled = F.avg_pool2d(alpha[None], SIDE // CELLS)[0]
+        if label == BACKGROUND:
+            refused[filled > UNSURE] = True
+        else:
             covered[filled > UNSURE] = UNDECIDED
             covered[filled > SURE] = label
-        return spot
 
     def _double_expose(self, images: torch.Tensor, covered: torch.Tensor, picture: int, other: int) -> None:
         """Mix two whole pictures, half and half, in place. Where objects of two classes meet there is none."""

@@ -25,17 +25,37 @@ import torch.nn.functional as F
 from clip_explainability.core.files import write_whole
 from diffusion_world import CLASSES, ScenePainter, SceneSet
 from judge import SURE, WEIGHTS, Box, Detection, Judge, JudgeNet, detect, frechet_distance, load_judge, pack_judge
-from judge_pictures import SPOILERS, UNDECIDED, UNSEEN_SPOILERS, PictureSource, add_artefacts, backdrop, blur, jpeg
+from judge_pictures import (
+    SPOILERS,
+    UNDECIDED,
+    UNSEEN_SPOILERS,
+    Pictures,
+    PictureSource,
+    add_artefacts,
+    backdrop,
+    blur,
+    jpeg,
+)
 
 RESULTS = Path(__file__).resolve().parent / "results" / "judge.json"
 SEED = 770_001
 VALIDATION_SEED, TEST_SEED = 880_001, 990_001
 """Scenes of three kinds: trained on, chosen with, measured on."""
-BACKGROUND_WEIGHT = 0.4
+BACKGROUND_WEIGHT, REFUSED_WEIGHT = 0.4, 1.5
+"""Of cells of plain background and of those that a spoiled or unknown object covers; an object's weigh 1."""
 PRECISION, MOST_SPOILED = 0.99, 0.05
 """The threshold is the lowest with at least this precision on scenes, finding at most this share of spoiled objects."""
 MATCH = 0.5
 """Intersection over union from which a detection is an object's."""
+
+
+def cell_loss(net: JudgeNet, pictures: Pictures) -> torch.Tensor:
+    """Cross entropy of the cells, weighted by what covers them; undecided cells don't count."""
+    weights = torch.where(pictures.covered == len(CLASSES), BACKGROUND_WEIGHT, 1.0)
+    weights[pictures.refused] = REFUSED_WEIGHT
+    weights[pictures.covered == UNDECIDED] = 0
+    losses = F.cross_entropy(net(pictures.images), pictures.covered, ignore_index=UNDECIDED, reduction="none")
+    return (weights * losses).sum() / weights.sum()
 
 
 class Trainer:
@@ -54,8 +74,6 @@ class Trainer:
             self.optimiser.load_state_dict(state["optimiser"])
             self.average, self.samples, self.seconds = state["average"], state["samples"], state["seconds"]
         self.source = PictureSource(SEED + 2 * self.samples)
-        self.class_weights = torch.ones(len(CLASSES) + 1)
-        self.class_weights[-1] = BACKGROUND_WEIGHT
 
     @property
     def _checkpoint(self) -> Path:
@@ -72,11 +90,11 @@ class Trainer:
         torch.save(state, self._checkpoint.with_suffix(".next"))
         self._checkpoint.with_suffix(".next").replace(self._checkpoint)
 
-    def pictures(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """A batch with artefacts, and its cells' classes."""
+    def pictures(self) -> Pictures:
+        """A batch with artefacts."""
         drawn = self.source.batch(self.batch)
         images = add_artefacts(drawn.images, self.source.rng)
-        return images.contiguous(memory_format=torch.channels_last), drawn.covered
+        return dataclasses.replace(drawn, images=images.contiguous(memory_format=torch.channels_last))
 
     def step(self) -> float:
         """One step of AdamW; the loss."""
@@ -84,8 +102,7 @@ class Trainer:
         rate = self.rate * min(1.0, (self.samples + self.batch) / 3000) * (0.5 + 0.5 * math.cos(math.pi * done))
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        images, covered = self.pictures()
-        loss = F.cross_entropy(self.net(images), covered, self.class_weights, ignore_index=UNDECIDED)
+        loss = cell_loss(self.net, self.pictures())
         self.optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -121,7 +138,7 @@ class Trainer:
                 module.momentum = None  # a plain mean over the batches below
         net.train()
         for _ in range(batches):
-            net(self.pictures()[0])
+            net(self.pictures().images)
         return net.eval()
 
 
