@@ -1,7 +1,7 @@
 """Every map method, one file each; a method registers itself by being a :class:`MapMethod` in a module here.
 
 To add one, add one file: a subclass with the paper's equation in its docstring. Nothing else needs to change; the
-nodes, their tooltips and the tests iterate over :data:`METHODS`.
+nodes and the tests iterate over :data:`METHODS`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,8 @@ def _discover() -> dict[str, MapMethod]:
         value()
         for module in modules
         for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, MapMethod)
-        and value is not MapMethod
-        and value.__module__ == module.__name__
+        # Not isinstance(value, type): in Python 3.10 that also holds for an alias such as list[str].
+        if MapMethod in getattr(value, "__mro__", ()) and value is not MapMethod and value.__module__ == module.__name__
     ]
     return {method.name: method for method in sorted(found, key=lambda method: method.order)}
 
