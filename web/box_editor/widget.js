@@ -82,6 +82,7 @@ class Session {
   /** A step of the editor is finished: it becomes a step of the graph's undo. */
   flush() {
     clearTimeout(this.settleTimer);
+    this.editor.history.seal();
     if (isInGraph(this.node)) captureForUndo();
   }
 
