@@ -110,7 +110,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--choose", action="store_true", help="compare lambdas on the validation vendor instead")
     parser.add_argument(
         "--templates",
-        default="imagenet 80",
+        default=DEMO_TEMPLATES,
         choices=[*(name for name in PRESETS if name != CUSTOM), DEMO_TEMPLATES],
         help=f"{DEMO_TEMPLATES!r}: the phrasings that the demo CLIP was trained to compare",
     )
