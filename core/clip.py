@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from .errors import InputError
 from .towers.vision import VisionTower, describe_vision_tower
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -65,3 +66,12 @@ class ExplainableCLIP:
         images = images.to(self.device, torch.float32)
         mean, std = (torch.tensor(v, device=self.device).view(3, 1, 1) for v in (self.image_mean, self.image_std))
         return ((images - mean) / std).to(self.dtype)
+
+    def require_finite(self, features: torch.Tensor) -> None:
+        """Raise :class:`InputError` where what this CLIP gave is NaN or infinite."""
+        if not features.isfinite().all():
+            kind = str(self.dtype).removeprefix("torch.")
+            raise InputError(
+                f"clip {self.name} gives values that are not finite (its weights are {kind}); load it with dtype fp32, "
+                "or, if it is, download its file again"
+            )

@@ -46,23 +46,23 @@ class Explanation:
     warnings: tuple[str, ...]
 
 
-def check_images(images: torch.Tensor) -> torch.Tensor:
+def check_images(images: torch.Tensor, name: str = "image") -> torch.Tensor:
     """Check a batch of images ``[B, C, H, W]`` and return it as float ``[B, 3, H, W]`` in 0..1.
 
-    One channel is repeated; with four the image is laid over white by its alpha.
+    One channel is repeated; with four the image is laid over white by its alpha. ``name`` is the input's, for messages.
 
     Raises:
         InputError: wrong shape, empty, or NaN or infinite pixels.
     """
     if images.dim() != 4 or images.shape[1] not in (1, 3, 4) or 0 in images.shape:
         raise InputError(
-            f"image has shape {tuple(images.shape)}; expected a non-empty batch [B, C, H, W] with 1, 3 or 4 channels"
+            f"{name} has shape {tuple(images.shape)}; expected a non-empty batch [B, C, H, W] with 1, 3 or 4 channels"
         )
     images = images.float()
     finite = images.isfinite().flatten(1).all(dim=1)
     if not finite.all():
         bad = (~finite).nonzero().flatten().tolist()
-        raise InputError(f"image {bad[0]} of the batch contains NaN or infinite pixels; mend the node that made it")
+        raise InputError(f"{name}: number {bad[0]} of the batch contains NaN or infinite pixels; mend what made it")
     images = images.clamp(0, 1)
     if images.shape[1] == 1:
         return images.expand(-1, 3, -1, -1)
@@ -71,11 +71,14 @@ def check_images(images: torch.Tensor) -> torch.Tensor:
     return images
 
 
-def check_prompts(prompts: list[str]) -> list[str]:
-    """Prompts stripped of white space; raises :class:`InputError` where none is left or one is empty."""
+def check_prompts(prompts: list[str], name: str = "text") -> list[str]:
+    """Prompts stripped of white space; raises :class:`InputError` where none is left or one is empty.
+
+    ``name`` is the input's, for messages.
+    """
     stripped = [prompt.strip() for prompt in prompts]
     if not stripped or not all(stripped):
-        raise InputError("text is empty; write at least one prompt (one a line)")
+        raise InputError(f"{name} is empty; write what the picture shows or shall show")
     return stripped
 
 
@@ -155,6 +158,7 @@ def _assemble(
     best = cosines.mean(dim=0).argmax(dim=-1)  # per image, one view for all prompts: scores stay comparable
     index = torch.arange(len(best), device=best.device)
     scores = cosines[:, index, best]
+    clip.require_finite(scores)
     per_word = None
     if words is not None:
         rows = word_relevancy(words, features[best, index]).detach()

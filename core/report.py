@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from typing import Any
 
 import torch
@@ -49,3 +51,18 @@ def _hottest(heat: torch.Tensor) -> list[int] | None:
     index = int(heat.argmax())
     y, x = divmod(index, heat.shape[-1])
     return [x, y] if heat.flatten()[index] > 0 else None
+
+
+def to_json(data: Any) -> str:
+    """Plain data as JSON that any reader takes: NaN and infinity, which JSON does not have, become null."""
+    return json.dumps(_finite(data), ensure_ascii=False, allow_nan=False)
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return data

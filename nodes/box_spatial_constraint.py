@@ -20,6 +20,7 @@ EXPLAINABILITY_CONSTRAINTS = "EXPLAINABILITY_CONSTRAINTS"
 LARGEST_SIDE = 16384
 LATENT_DOWNSCALE = 8
 BACKGROUND_SIDE = 1024  # the editor needs no larger picture
+_BYTES_PER_OBJECT, _BYTES_PER_PICTURE = 8, 64  # a pixel: the mask twice; the preview amid its drawing
 
 
 class BoxSpatialConstraint:
@@ -146,15 +147,22 @@ class BoxSpatialConstraint:
         detected = [
             box for value in bboxes or [] for box in core.boxes.sources.read_detected(value, rows, columns, which)
         ]
+        visible = core.boxes.editor_state.read(drawn)
+        shapes = [mask for batch in masks or [] for mask in _masks(batch)]
+        chained = [each for chain in constraints or [] for each in chain]
+        objects = len(visible) + len(detected) + len(shapes) + len(chained)
+        pictures = 1 if picture is None else len(picture)
+        wanted = rows * columns * (_BYTES_PER_OBJECT * objects + _BYTES_PER_PICTURE * pictures)
+        host.require_memory(wanted, "width, height and boxes: keeping this many masks")
         found = core.boxes.sources.gather(
-            core.boxes.editor_state.read(drawn),
+            visible,
             rows,
             columns,
             template=template[0],
             detected=detected,
-            masks=[mask for batch in masks or [] for mask in _masks(batch)],
+            masks=shapes,
             labels=[line for text in labels or [] for line in text.splitlines() if line.strip()],
-            chained=[each for chain in constraints or [] for each in chain],
+            chained=chained,
         )
         if not found:
             hidden = core.boxes.editor_state.hidden_count(drawn)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .. import core
@@ -132,7 +131,7 @@ class CLIPRelevancyMap:
             overlay = pictures.flatten(0, 1)
         words = core.drawing.explanation.words_pictures(found, NEGLECTED_BELOW)
         report = core.report.build_report(found, heat, mask, clip.clip.name, method, NEGLECTED_BELOW)
-        result = (overlay, maps_to_mask(heat), maps_to_mask(mask), words, json.dumps(report, ensure_ascii=False))
+        result = (overlay, maps_to_mask(heat), maps_to_mask(mask), words, core.report.to_json(report))
         return {"ui": host.preview_images(overlay), "result": result}
 
     def _explain(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
@@ -122,5 +121,5 @@ class CompareMethods:
             "prompts": prompts,
             "scores": [[round(value, 5) for value in row] for row in found.scores.tolist()],
         }
-        result = (grid, found.heat.flatten(0, 2), json.dumps(summary, ensure_ascii=False))
+        result = (grid, found.heat.flatten(0, 2), core.report.to_json(summary))
         return {"ui": host.preview_images(grid), "result": result}

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
+from . import host
 from .category import CATEGORY
 
 if TYPE_CHECKING:
     import torch
+
+_BYTES_PER_PICTURE, _BYTES_PER_MASK = 64, 9  # a pixel, amid the drawing
 
 
 class DemoScene:
@@ -103,8 +106,12 @@ class DemoScene:
         seed: int,
         apart: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor, str, str]:
-        size = height, width
-        batch = core.demo.batch.draw_batch(_names(objects), random_objects, size, scenes, clutter, seed, apart)
+        names, size = _names(objects), (height, width)
+        count = len(names) or random_objects
+        pictures, masks = (scenes * count, 1) if apart else (scenes, count)
+        wanted = pictures * height * width * (_BYTES_PER_PICTURE + _BYTES_PER_MASK * masks)
+        host.require_memory(wanted, "width, height and scenes: drawing this many")
+        batch = core.demo.batch.draw_batch(names, random_objects, size, scenes, clutter, seed, apart)
         return batch.images, batch.masks.flatten(0, 1), "\n".join(batch.prompts), "\n".join(batch.captions)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
@@ -80,7 +79,7 @@ class FindNeglectedWords:
             core.words.neglected.emphasize(prompt, words, emphasis),
             ", ".join(words),
             pictures,
-            json.dumps(_report(found), ensure_ascii=False),
+            core.report.to_json(_report(found)),
         )
         return {"ui": {**host.preview_images(pictures), "text": [result[0]]}, "result": result}
 

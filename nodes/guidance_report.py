@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
@@ -56,5 +55,5 @@ class GuidanceReport:
             )
         curves = core.guidance.report.plot_curves(record).unsqueeze(0)
         steps = core.guidance.report.step_pictures(record).unsqueeze(0)
-        data = json.dumps(core.guidance.report.report_data(record), ensure_ascii=False)
+        data = core.report.to_json(core.guidance.report.report_data(record))
         return {"ui": host.preview_images(curves), "result": (curves, steps, data)}

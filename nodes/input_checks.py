@@ -133,7 +133,7 @@ def _is_mask(value: Any) -> bool:
 
 
 def _is_latent(value: Any) -> bool:
-    return isinstance(value, dict) and _dimensions(value.get("samples")) >= 3
+    return isinstance(value, dict) and _dimensions(value.get("samples")) in (4, 5)
 
 
 def _is_layout(value: Any) -> bool:
@@ -151,7 +151,7 @@ _SOCKETS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "EXPLAINABLE_CLIP": (lambda value: isinstance(value, HostedClip), "Load Explainable CLIP"),
     "IMAGE": (_is_image, "an IMAGE output, a batch of images (Convert Mask to Image makes one of masks)"),
     "MASK": (_is_mask, "a MASK output"),
-    "LATENT": (_is_latent, "a LATENT output"),
+    "LATENT": (_is_latent, "a LATENT output, of pictures or videos"),
     "MODEL": (lambda value: hasattr(value, "model"), "a MODEL output"),
     "VAE": (lambda value: hasattr(value, "first_stage_model"), "a VAE output"),
     "EXPLAINABILITY_CONSTRAINTS": (_is_layout, "Box Spatial Constraint"),

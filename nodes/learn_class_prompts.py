@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import asdict
 from pathlib import Path
@@ -193,7 +192,7 @@ class LearnClassPrompts:
         if file is not None:
             core.classification.class_prompts.save_class_prompts(learned, file)
         chart = core.drawing.learning_chart.learning_chart(learned.history).unsqueeze(0)
-        report = json.dumps(_report(learned, settings, file), ensure_ascii=False)
+        report = core.report.to_json(_report(learned, settings, file))
         return {"ui": host.preview_images(chart), "result": (learned, chart, report)}
 
     def _support(self, clip: HostedClip, image: torch.Tensor | None, labels: str, folder: str) -> SupportSet:

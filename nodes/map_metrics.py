@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
@@ -78,7 +77,7 @@ class MapMetrics:
             "interval": {name: [_number(low), _number(high)] for name, (_, low, high) in means.items()},
             "each": {name: [_number(value) for value in values.tolist()] for name, values in found.items()},
         }
-        return (*(mean for mean, _, _ in means.values()), json.dumps(report))
+        return (*(mean for mean, _, _ in means.values()), core.report.to_json(report))
 
 
 def _aligned(maps: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

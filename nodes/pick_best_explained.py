@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
@@ -67,10 +66,10 @@ class PickBestExplained:
         neglect_threshold: float,
         constraints: Constraints = (),
     ) -> tuple[torch.Tensor, int, float, str]:
-        checked = core.explain.check_images(image_to_core(images, "images"))
+        checked = core.explain.check_images(image_to_core(images), "images")
         ranking = core.ranking.rank_images(clip.ready(), checked, prompt, constraints, neglect_threshold)
         first = ranking.order[0]
-        report = json.dumps(_report(ranking, constraints), ensure_ascii=False)
+        report = core.report.to_json(_report(ranking, constraints))
         return images[ranking.order[:count]], first, float(ranking.score[first]), report
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
@@ -190,7 +189,7 @@ class PromptEnsembleClassifier:
             **parts.results.scores_report(found, top_k),
         }
         selected = parts.results.select_images(found, threshold)
-        texts = (json.dumps(data, ensure_ascii=False) for data in (scores, selected))
+        texts = (core.report.to_json(data) for data in (scores, selected))
         result = (labels, labels[0], next(texts), chart, heat, next(texts))
         return {"ui": host.preview_images(chart), "result": result}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
@@ -155,7 +154,7 @@ class TrainECLIPProjection:
             "history": [{"epoch": row[0], "loss": row[2], "accuracy": row[3]} for row in projection.history],
             "file": None if file is None else file.name,
         }
-        return {"ui": host.preview_images(chart), "result": (projection, chart, json.dumps(report))}
+        return {"ui": host.preview_images(chart), "result": (projection, chart, core.report.to_json(report))}
 
 
 def _encode(clip: ExplainableCLIP, image: torch.Tensor | None, captions: str, folder: str) -> FrozenPairs:

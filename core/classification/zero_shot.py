@@ -60,7 +60,9 @@ def encode_texts(
         found.append(F.normalize(_encode_ids(clip, ids).float(), dim=-1).cpu())
         if report is not None:
             report(min(start + texts_per_pass, len(prompts)), len(prompts))
-    return torch.cat(found)
+    features = torch.cat(found)
+    clip.require_finite(features)
+    return features
 
 
 def _encode_ids(clip: ExplainableCLIP, ids: torch.Tensor) -> torch.Tensor:
@@ -121,11 +123,13 @@ def encode_images(
     found = []
     for pixels in normal(images).split(images_per_pass):
         window = cut_view(_usable(pixels, images).to(clip.device), view, clip.image_size)
-        features = clip.model.encode_image(clip.normalize_pixels(window), normalize=False)
-        found.append(F.normalize(features.float(), dim=-1).cpu())
+        encoded = clip.model.encode_image(clip.normalize_pixels(window), normalize=False)
+        found.append(F.normalize(encoded.float(), dim=-1).cpu())
         if report is not None:
             report(sum(map(len, found)), len(images))
-    return torch.cat(found)
+    features = torch.cat(found)
+    clip.require_finite(features)
+    return features
 
 
 def _usable(pixels: torch.Tensor, images: torch.Tensor) -> torch.Tensor:

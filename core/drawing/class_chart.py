@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 
 from ..classification.classify import Classification
 from .fonts import font_for
@@ -57,7 +57,8 @@ def _draw_panel(
     title = wrap(f"{index}  {found.names[best[0]]}", _FONT, _THUMBNAIL + _BARS_WIDTH, most=1)[0]
     draw.text((x, y), title, font=font_for(title, _FONT), fill=_INK)
     thumbnail = Image.fromarray((image.clamp(0, 1) * 255).round().byte().cpu().numpy())
-    thumbnail = ImageOps.contain(thumbnail, (_THUMBNAIL, _THUMBNAIL))
+    scale = _THUMBNAIL / max(thumbnail.size)
+    thumbnail = thumbnail.resize((max(1, round(thumbnail.width * scale)), max(1, round(thumbnail.height * scale))))
     canvas.paste(thumbnail, (x, y + _TITLE))
     for place, winner in enumerate(best):
         _draw_bar(draw, x + _THUMBNAIL + _PADDING, y + _TITLE + place * _ROW, found, index, winner, place == 0)

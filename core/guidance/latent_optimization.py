@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..errors import InputError
 from ..grad_mode import gradients, normal
 from .cutouts import draw_windows, seeded_generator
 from .objective import Losses, Objective
@@ -55,7 +56,11 @@ def optimize_latents(
 
     Returns:
         The latents after the last step, and the record of the losses before each step.
+
+    Raises:
+        InputError: latents that are empty or not finite, that the decoder can't take, or makes such pictures of.
     """
+    _check(start)
     record = GuidanceRecord(objective.text, objective.words, objective.constraints, settings={**vars(settings)})
     with gradients():
         objective.texts()
@@ -68,7 +73,7 @@ def optimize_latents(
         for step in range(settings.steps):
             generator = seeded_generator(settings.seed, float(step))
             windows = draw_windows(settings.cutouts, generator, settings.smallest_window)
-            images = decode(start + offset * unit)
+            images = _pictures(decode, start + offset * unit)
             report(step, settings.steps, images.detach())
             noise = torch.randn(images.shape, generator=generator).to(images) * settings.noise
             losses, pixel_gradient = objective.gradient(images.detach() + noise, windows, generator)
@@ -87,6 +92,33 @@ def optimize_latents(
         result = (start + offset * unit).detach()
         report(len(history), settings.steps, decode(result).detach())
     return result, record
+
+
+def _check(start: torch.Tensor) -> None:
+    if 0 in start.shape:
+        raise InputError(f"latent is empty: its shape is {tuple(start.shape)}")
+    broken = (~start.isfinite().flatten(1).all(dim=1)).nonzero().flatten().tolist()
+    if broken:
+        raise InputError(f"latent: number {broken[0]} of the batch contains NaN or infinite values; mend what made it")
+
+
+def _pictures(decode: Callable[[torch.Tensor], torch.Tensor], latents: torch.Tensor) -> torch.Tensor:
+    try:
+        images = decode(latents)
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0][:200]
+        raise InputError(
+            f"latent has the shape {tuple(latents.shape)}, which this vae can't decode ({reason}); connect latent and "
+            "vae of the same model"
+        ) from error
+    if not images.isfinite().all():
+        raise InputError(
+            "latent: the vae decodes it to NaN or infinite pixels; lower learning_rate, or have the VAE compute in "
+            "fp32 (--fp32-vae)"
+        )
+    return images
 
 
 def _with_distance(losses: Losses, distance: torch.Tensor) -> Losses:

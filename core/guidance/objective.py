@@ -112,7 +112,9 @@ class Objective:
         self.choice = choice
         self.constraints = tuple(each for each in constraints if each.weight > 0) if self.weights.boxes else ()
         parsed = parse_prompt(prompt)
-        check_prompts([parsed.text, *(each.prompt for each in self.constraints)])
+        check_prompts([parsed.text], "prompt")
+        if self.constraints:
+            check_prompts([each.prompt for each in self.constraints], "constraints")
         self.text = parsed.text
         with torch.inference_mode(False):  # nodes run under it, and autograd saves some of what is made here
             self.tokens: TokenBatch = tokenize(clip, [self.text])

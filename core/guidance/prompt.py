@@ -12,7 +12,7 @@ from ..towers.tokens import TokenBatch, word_spans
 from ..words.nouns import is_content_word
 from .word_loss import WordChoice
 
-_EMPHASIS = re.compile(r":\s*[+-]?\d*\.?\d+\s*(?=\))")
+_EMPHASIS = re.compile(r":\s*[+-]?(?:\d+(?:\.\d+)?|\.\d+)\s*(?=\))")
 _EMBEDDING = re.compile(r"embedding:\S+", re.IGNORECASE)
 _ESCAPED = {r"\(": "\ue000", r"\)": "\ue001", r"\[": "\ue002", r"\]": "\ue003"}
 

@@ -12,6 +12,8 @@ from ..drawing.grid import labelled_grid
 from .record import GuidanceRecord, StepRecord
 
 _MOST_WORDS = 12
+_MOST_NAMES = 16
+_LONGEST_NAME = 40
 _MOST_STEPS_SHOWN = 12
 
 
@@ -94,10 +96,20 @@ def plot_curves(record: GuidanceRecord) -> torch.Tensor:
         if number:
             axes.set_ylim(-0.03, 1.03)
         if curves:
-            axes.legend(fontsize=7, loc="best", framealpha=0.6)
+            _add_legend(axes)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return torch.from_numpy(np.asarray(canvas.buffer_rgba())[..., :3].astype(np.float32) / 255)
+
+
+def _add_legend(axes: Any) -> None:
+    """Names of the first curves, as they are: a label is no formula, though it may hold dollar signs."""
+    handles, names = axes.get_legend_handles_labels()
+    shown = [" ".join(name.split()) for name in names[:_MOST_NAMES]]
+    shown = [name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…" for name in shown]
+    legend = axes.legend(handles[:_MOST_NAMES], shown, fontsize=7, loc="best", framealpha=0.6)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def _mean(values: list[float]) -> float:

@@ -71,7 +71,9 @@ def _read_bpe(tokenizer: Any, prompt: str, row: torch.Tensor) -> _Row:
         start = data.find(raw, cursor)
         cursor = start + len(raw)
         spans.append((start, cursor))
-    kept = min(len(token_ids), len(row) - 2)  # start and end tokens take two places
+    # Start and end tokens take two places. An end token that was typed ends what the CLIP reads.
+    end = token_ids.index(tokenizer.eot_token_id) if tokenizer.eot_token_id in token_ids else len(token_ids)
+    kept = min(end, len(row) - 2)
     return _group(text, _byte_to_character_spans(data, spans), list(range(1, kept + 1)))
 
 
@@ -98,9 +100,15 @@ def _byte_to_character_spans(data: bytes, spans: list[tuple[int, int]]) -> list[
 
 def _group(text: str, spans: list[tuple[int, int]], positions: list[int]) -> _Row:
     """Assign tokens to words by their character spans; ``positions`` are those of the tokens that were kept."""
-    words, cut_off = [], []
+    words, cut_off, first = [], [], 0
     for start, end in word_spans(text):
-        tokens = [i for i, (a, b) in enumerate(spans) if a < end and b > start]
+        # Both lists are in order: a word's tokens begin no earlier than those of the word before it.
+        while first < len(spans) and spans[first][1] <= start:
+            first += 1
+        after = first
+        while after < len(spans) and spans[after][0] < end:
+            after += 1
+        tokens = range(first, after)
         kept = tuple(positions[i] for i in tokens if i < len(positions))
         if kept:
             words.append(Word(text[start:end], kept))

@@ -62,7 +62,7 @@ def find_neglected(
         InputError: empty prompt, unusable images, or a text tower that can't be explained.
     """
     images = check_images(images)
-    (text,) = check_prompts([parse_prompt(prompt).text])
+    (text,) = check_prompts([parse_prompt(prompt).text], "prompt")
     require_word_tower(clip)
     with gradients():
         tokens = tokenize(clip, [text])
@@ -71,6 +71,7 @@ def find_neglected(
         relevancy = word_relevancy(trace, features).detach()
         (scores,) = word_scores(relevancy, tokens, trace.pooled)
         similarity = (features @ trace.features[0]).detach()
+        clip.require_finite(similarity)
     words = tuple(word.text for word in tokens.words[0])
     content = tuple(map(is_content_word, words))
     scores = scores.cpu()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .folders import running, temporary_folder
@@ -12,7 +14,7 @@ from .folders import running, temporary_folder
 if TYPE_CHECKING:
     import torch
 
-
+_log = logging.getLogger(__name__)
 _PREVIEW_SIZE = 512  # longest side, pixels
 
 
@@ -72,16 +74,31 @@ def progress(total: int = 1) -> Iterator[Callable[..., None]]:
 
 
 def preview_images(images: torch.Tensor, key: str = "images", prefix: str = "clip_explainability") -> dict[str, Any]:
-    """Write IMAGE [B, H, W, 3] as temporary PNGs and return the ``ui`` part that shows them on the node."""
+    """Write IMAGE [B, H, W, 3] as temporary PNGs and return the ``ui`` part that shows them on the node.
+
+    Where they can't be written (a full disk), the node shows nothing and its results go on their way.
+    """
     if not running():
         return {}
+    folder = temporary_folder()
+    entries = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for index, image in enumerate((images.clamp(0, 1) * 255).round().byte().cpu().numpy()):
+            name = f"{prefix}_{uuid.uuid4().hex[:12]}_{index:03}.png"
+            _write_png(image, folder / name)
+            entries.append({"filename": name, "subfolder": "", "type": "temp"})
+    except OSError as error:
+        _log.warning("no preview: %s can't be written (%s)", folder, error.strerror or error)
+    return {key: entries}
+
+
+def _write_png(image: Any, path: Path) -> None:
+    """Write uint8 [H, W, 3]; nothing half written stays behind."""
     from PIL import Image
 
-    folder = temporary_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    entries = []
-    for index, image in enumerate((images.clamp(0, 1) * 255).round().byte().cpu().numpy()):
-        name = f"{prefix}_{uuid.uuid4().hex[:12]}_{index:03}.png"
-        Image.fromarray(image).save(folder / name, compress_level=1)
-        entries.append({"filename": name, "subfolder": "", "type": "temp"})
-    return {key: entries}
+    try:
+        Image.fromarray(image).save(path, compress_level=1)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise

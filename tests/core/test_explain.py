@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import dataclasses
+
 import pytest
 import torch
 from clip_explainability.core.errors import InputError, UnsupportedFamilyError
@@ -128,3 +131,13 @@ def test_the_same_input_gives_the_same_bits():
     clip, image = tiny_clip("siglip"), torch.rand(1, 3, 50, 70)
     one, two = (explain(clip, image, ["a cat"], fit="tile") for _ in range(2))
     assert one.maps.equal(two.maps)
+
+
+@pytest.mark.parametrize("tower", ["visual", "transformer"])
+def test_a_clip_that_overflows_is_named(tower):
+    """As weights do that are NaN, or too large for fp16."""
+    whole = tiny_clip("vit-cls")
+    clip = dataclasses.replace(whole, model=copy.deepcopy(whole.model))
+    next(getattr(clip.model, tower).parameters()).fill_(float("nan"))
+    with pytest.raises(InputError, match=r"gives values that are not finite \(its weights are float32\); load it with"):
+        explain(clip, torch.rand(1, 3, 64, 64), ["a cat"])

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from clip_explainability import nodes
 from clip_explainability.core.boxes.constraint import from_box
-from clip_explainability.core.classification.class_prompts import ClassPrompts, LearningSettings
-from clip_explainability.core.eclip.projection import EclipProjection
 from clip_explainability.core.errors import InputError
-from clip_explainability.core.guidance.record import GuidanceRecord
 from clip_explainability.nodes import host
 from clip_explainability.nodes.demo_scene import DemoScene
-from clip_explainability.nodes.hosted_clip import HostedClip
 from clip_explainability.nodes.load_explainable_clip import LoadExplainableCLIP
 from clip_explainability.nodes.map_metrics import MapMetrics
 from clip_explainability.nodes.pick_spatial_constraint import PickSpatialConstraint
 from clip_explainability.nodes.trained_files import file_for
-from tiny_clips import tiny_clip
 
 SCENE = {
     "objects": "cat", "random_objects": 1, "width": 32, "height": 32, "scenes": 1, "clutter": 0.0, "seed": 0,
@@ -31,30 +25,6 @@ NOTHING_KNOWN = object()
 
 def draw(**changes: Any) -> tuple[Any, ...]:
     return DemoScene().draw(**{**SCENE, **changes})
-
-
-def something_of(kind: str) -> Any:
-    """Something that a connection of that type may carry."""
-    prompts = ClassPrompts(torch.zeros(1, 4), ("cat",), LearningSettings(context_tokens=1), "", "")
-    return {
-        "EXPLAINABLE_CLIP": HostedClip(tiny_clip("vit-cls")),
-        "IMAGE": torch.zeros(1, 8, 8, 3),
-        "MASK": torch.zeros(1, 8, 8),
-        "LATENT": {"samples": torch.zeros(1, 4, 8, 8)},
-        "MODEL": SimpleNamespace(model=None),
-        "VAE": SimpleNamespace(first_stage_model=None),
-        "EXPLAINABILITY_CONSTRAINTS": (from_box("dog", (0.0, 0.0, 0.5, 1.0), 8, 8),),
-        "GUIDANCE_RECORD": GuidanceRecord(),
-        "CLASS_PROMPTS": prompts,
-        "ECLIP_PROJECTION": EclipProjection(torch.zeros(1, 1), torch.zeros(1), "", "", {}),
-        "STRING": "text",
-    }[kind]
-
-
-def good_value(kind: Any, options: dict[str, Any]) -> Any:
-    if "default" in options:
-        return options["default"]
-    return (kind or [""])[0] if isinstance(kind, list) else something_of(kind)
 
 
 ALL_INPUTS = [
@@ -67,24 +37,18 @@ ALL_INPUTS = [
 
 
 @pytest.mark.parametrize(("node", "name"), ALL_INPUTS)
-def test_an_object_that_is_of_no_use_is_refused_by_name(node: Any, name: str) -> None:
-    given = {other: good_value(*spec) for other, spec in node.INPUT_TYPES()["required"].items()} | {name: object()}
-    if getattr(node, "INPUT_IS_LIST", False):
-        given = {other: [value] for other, value in given.items()}
+def test_an_object_that_is_of_no_use_is_refused_by_name(node: Any, name: str, good_inputs: Any, run: Any) -> None:
     with pytest.raises(InputError, match=rf"^{name} is of type object; (connect|give|choose) "):
-        getattr(node(), node.FUNCTION)(**given)
+        run(node, **{**good_inputs(node), name: object()})
 
 
 @pytest.mark.parametrize(
     ("node", "name"), [each for each in ALL_INPUTS if each.values[1] in each.values[0].INPUT_TYPES()["required"]]
 )
-def test_an_input_that_is_left_out_is_named(node: Any, name: str) -> None:
-    required = node.INPUT_TYPES()["required"]
-    given = {other: good_value(*spec) for other, spec in required.items() if other != name}
-    if getattr(node, "INPUT_IS_LIST", False):
-        given = {other: [value] for other, value in given.items()}
+def test_an_input_that_is_left_out_is_named(node: Any, name: str, good_inputs: Any, run: Any) -> None:
+    given = {other: value for other, value in good_inputs(node).items() if other != name}
     with pytest.raises(InputError, match=rf"^{name} is missing; (connect|give) "):
-        getattr(node(), node.FUNCTION)(**given)
+        run(node, **given)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from clip_explainability.core.errors import InputError
 from clip_explainability.core.guidance.latent_optimization import OptimizationSettings, optimize_latents
 from clip_explainability.core.guidance.objective import Objective, Weights
 from tiny_clips import tiny_clip
@@ -54,3 +55,31 @@ def test_cancel() -> None:
     objective = Objective(tiny_clip("vit-cls"), "a dog")
     with pytest.raises(KeyboardInterrupt):
         optimize_latents(start(), decode, objective, OptimizationSettings(steps=9, cutouts=1), report)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_start_that_is_not_finite_is_refused(value: float) -> None:
+    broken = start()
+    broken[1, 0, 3, 3] = value
+    with pytest.raises(InputError, match="latent: number 1 of the batch contains NaN"):
+        optimize(broken)
+
+
+def test_no_latents_at_all_are_refused() -> None:
+    with pytest.raises(InputError, match="latent is empty"):
+        optimize(torch.zeros(0, 4, 8, 8))
+
+
+def optimize_through(decoder) -> None:  # type: ignore[no-untyped-def]
+    optimize_latents(start(), decoder, Objective(tiny_clip("vit-cls"), "a dog"), OptimizationSettings(steps=2))
+
+
+def test_latents_of_another_model_are_refused() -> None:
+    other = torch.nn.ConvTranspose2d(16, 3, 8, 8)
+    with pytest.raises(InputError, match=r"latent has the shape \(2, 4, 24, 24\), which this vae can't decode"):
+        optimize_through(other)
+
+
+def test_a_decoder_that_overflows_is_named() -> None:
+    with pytest.raises(InputError, match="latent: the vae decodes it to NaN or infinite pixels"):
+        optimize_through(lambda latents: latents[:, :3] / 0)

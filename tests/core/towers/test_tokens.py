@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 import torch
 from clip_explainability.core.towers import tokens
@@ -87,3 +89,36 @@ def test_hugging_face_tokenizers_group_by_offsets():
     batch = tokens.tokenize(stand_in, ["Red, dog"])
     assert [(w.text, w.positions) for w in batch.words[0]] == [("red", (0,)), ("dog", (2, 3))]
     assert batch.content[0] == (0, 1, 2, 3)
+
+
+def test_ten_thousand_words_take_no_longer_than_they_should():
+    """Each word's tokens were once looked for among all tokens: 20 s."""
+    clip = tiny_clip("vit-cls")
+    prompt = " ".join(f"word{number}" for number in range(10_000))
+    start = time.process_time()
+    batch = tokens.tokenize(clip, [prompt])
+    assert time.process_time() - start < 5
+    assert len(batch.words[0]) + len(batch.cut_off[0]) >= 10_000
+    assert batch.cut_off[0][-1] == "word9999"
+    assert len(str(tokens.truncation_warning(batch))) < 300
+
+
+@settings(deadline=None)
+@given(st.text(alphabet="ab 猫🐱'-", max_size=30))
+def test_every_word_has_the_tokens_that_overlap_it(prompt):
+    clip = tiny_clip("vit-cls")
+    text = clip.tokenizer.clean_fn(prompt)
+    spans = [(i, i + 1) for i, character in enumerate(text) if not character.isspace()]
+    _, words, _ = tokens._group(text, spans, list(range(len(spans))))
+    literal = [
+        (text[start:end], tuple(i for i, (a, b) in enumerate(spans) if a < end and b > start))
+        for start, end in tokens.word_spans(text)
+    ]
+    assert [(word.text, word.positions) for word in words] == literal
+
+
+def test_an_end_token_in_a_prompt_ends_it():
+    """What a causal tower pools there, it never reads further."""
+    batch = tokens.tokenize(tiny_clip("vit-cls"), ["a cat <end_of_text> and a dog"])
+    assert [word.text for word in batch.words[0]] == ["a", "cat"]
+    assert batch.cut_off[0][-3:] == ("and", "a", "dog")
