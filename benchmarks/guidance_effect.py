@@ -30,19 +30,29 @@ FIRST_SEED = 1000
 """Seeds below it were used to choose settings."""
 BOX_SHARES = (0.34, 0.48)
 
+# Found on seeds below FIRST_SEED. The node's defaults (cheap route, strength 0.15, the last block) move nothing here: the
+# gradient through decoder and CLIP alone is texture, and the demo CLIP's last block points poorly.
+CHOSEN = {
+    "route": "full",
+    "strength": 1.5,
+    "end_percent": 1.0,
+    "cutouts": 4,
+    "box_weight": 2.0,
+    "box_blocks": 0,
+}
 SETTINGS = {"text": Sampling(), "no_text": Sampling(text=False)}
 VARIANTS: dict[str, dict[str, Guidance | None]] = {
     "text": {
         "unguided": None,
-        "similarity": Guidance(changes={"word_weight": 0.0}),
-        "ours": Guidance(),
-        "ours_boxes": Guidance(boxes=True),
+        "similarity": Guidance(changes={**CHOSEN, "word_weight": 0.0}),
+        "ours": Guidance(changes=CHOSEN),
+        "ours_boxes": Guidance(True, CHOSEN),
     },
     "no_text": {
         "unguided": None,
-        "similarity": Guidance(changes={"word_weight": 0.0}),
-        "ours": Guidance(),
-        "ours_boxes": Guidance(boxes=True),
+        "similarity": Guidance(changes={**CHOSEN, "word_weight": 0.0}),
+        "ours": Guidance(changes=CHOSEN),
+        "ours_boxes": Guidance(True, CHOSEN),
     },
 }
 
@@ -157,12 +167,12 @@ def measure_cost(repeats: int) -> dict[str, float]:
     """Ratios of a guided step's time, medians over `repeats` rounds in turns."""
     studio = Studio()
     three = Task(("frog", "car", "donut"), ((0.02, 0.1, 0.4, 0.5), (0.5, 0.05, 0.95, 0.45), (0.3, 0.55, 0.7, 0.95)), 1)
-    always = {"changes": {"end_percent": 1.0, "words": "all"}}
+    always = {**CHOSEN, "words": "all"}
     kinds: dict[str, Guidance | None] = {
         "unguided": None,
-        "similarity": Guidance(changes={"end_percent": 1.0, "word_weight": 0.0}),
-        "words": Guidance(**always),  # type: ignore[arg-type]
-        "boxes3": Guidance(boxes=True, changes={"end_percent": 1.0, "word_weight": 0.0}),
+        "similarity": Guidance(changes={**CHOSEN, "word_weight": 0.0}),
+        "words": Guidance(changes=always),
+        "boxes3": Guidance(True, {**CHOSEN, "word_weight": 0.0}),
     }
     taken: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(repeats):
@@ -172,12 +182,12 @@ def measure_cost(repeats: int) -> dict[str, float]:
 
 
 def changed(guidance: Guidance | None, settings: list[str]) -> Guidance | None:
-    """A variant with widgets set as `name=value`; a variant's own changes stay."""
+    """A variant with widgets set as `name=value`; similarity stays similarity."""
     if guidance is None:
         return None
     given = dict(setting.split("=", 1) for setting in settings)
     values = {name: _value(text) for name, text in given.items()}
-    return Guidance(guidance.boxes, {**values, **guidance.changes})
+    return Guidance(guidance.boxes, {**guidance.changes, **values})
 
 
 def _value(text: str) -> Any:

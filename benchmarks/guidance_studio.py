@@ -68,9 +68,9 @@ class Guidance:
 class Sampling:
     """The sampler's settings; `text` off draws without the diffusion model's own text."""
 
-    steps: int = 20
+    steps: int = 30
     cfg: float = 3.0
-    sampler: str = "dpmpp_2m"
+    sampler: str = "euler_ancestral"
     scheduler: str = "normal"
     text: bool = True
 

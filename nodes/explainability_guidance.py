@@ -8,6 +8,7 @@ from .. import core
 from . import host
 from .category import GUIDANCE
 from .guidance_inputs import (
+    BOX_BLOCKS,
     BOX_FILL,
     BOX_WEIGHT,
     CLIP,
@@ -175,6 +176,7 @@ class ExplainabilityGuidance:
                         "times as much; stronger and less noisy than one update of the same total strength.",
                     },
                 ),
+                "box_blocks": BOX_BLOCKS,
             },
         }
 
@@ -207,6 +209,7 @@ class ExplainabilityGuidance:
         normalize_gradient: bool = True,
         gradient_clamp: float = 3.0,
         repeats: int = 1,
+        box_blocks: int = 1,
     ) -> tuple[Any, GuidanceRecord]:
         if start_percent > end_percent:
             raise core.errors.InputError(
@@ -215,7 +218,7 @@ class ExplainabilityGuidance:
             )
         vae = vae if decoder_for(decode, model, vae) == "vae" else None
         objective = build_objective(
-            clip, prompt, constraints, words, word_weight, box_weight, box_fill, neglect_threshold
+            clip, prompt, constraints, words, word_weight, box_weight, box_fill, box_blocks, neglect_threshold
         )
         settings = core.guidance.guide.GuideSettings(
             strength=strength,

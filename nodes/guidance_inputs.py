@@ -95,6 +95,17 @@ BOX_FILL: Any = (
         "box; 1 also wants the box filled to its edges.",
     },
 )
+BOX_BLOCKS: Any = (
+    "INT",
+    {
+        "default": 1,
+        "min": 0,
+        "max": 48,
+        "advanced": True,
+        "tooltip": "How many of CLIP's last blocks the boxes read. 1 is the paper's, the cheapest, and best for "
+        "ViT-B/16 and larger. 0: all, which small CLIPs like the embedded one need.",
+    },
+)
 
 
 def build_objective(
@@ -105,6 +116,7 @@ def build_objective(
     word_weight: float,
     box_weight: float,
     box_fill: float,
+    box_blocks: int,
     neglect_threshold: float,
     manipulation: bool = False,
 ) -> Objective:
@@ -113,6 +125,7 @@ def build_objective(
         words=word_weight,
         boxes=box_weight,
         fill=box_fill,
+        box_blocks=box_blocks,
         threshold=neglect_threshold,
         manipulation=manipulation,
     )

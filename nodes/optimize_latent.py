@@ -9,6 +9,7 @@ from . import host
 from .category import GUIDANCE
 from .explainability_guidance import GUIDANCE_RECORD
 from .guidance_inputs import (
+    BOX_BLOCKS,
     BOX_FILL,
     BOX_WEIGHT,
     CLIP,
@@ -121,6 +122,7 @@ class OptimizeLatent:
                 ),
                 "neglect_threshold": NEGLECT_THRESHOLD,
                 "box_fill": BOX_FILL,
+                "box_blocks": BOX_BLOCKS,
             },
         }
 
@@ -144,10 +146,20 @@ class OptimizeLatent:
         picture_noise: float = 0.02,
         neglect_threshold: float = 0.7,
         box_fill: float = 0.0,
+        box_blocks: int = 1,
     ) -> tuple[dict[str, Any], GuidanceRecord]:
         manipulate = preset == "manipulate"
         objective = build_objective(
-            clip, prompt, constraints, words, word_weight, box_weight, box_fill, neglect_threshold, manipulate
+            clip,
+            prompt,
+            constraints,
+            words,
+            word_weight,
+            box_weight,
+            box_fill,
+            box_blocks,
+            neglect_threshold,
+            manipulate,
         )
         settings = core.guidance.latent_optimization.OptimizationSettings(
             steps=steps,

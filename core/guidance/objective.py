@@ -8,8 +8,8 @@ NTLB: for a picture x, seen through random windows and averaged over them,
          + λ_boxes · box loss      minus Σ_k λ_k · overlap of object k's relevancy and mask  (box_loss.py)
 
 The text side is encoded once. All terms share one pass of the windows through the image tower; box maps read its
-last block only, and the word scores, linear in the image feature up to their normalisation, cost one vector-Jacobian
-product through the text tower, taken at the windows' mean feature.
+last block only, or as many as are asked for, and the word scores, linear in the image feature up to their
+normalisation, cost one vector-Jacobian product through the text tower, taken at the windows' mean feature.
 """
 
 from __future__ import annotations
@@ -36,8 +36,6 @@ from .similarity import cosine_distance, spherical_distance
 from .view_plan import REGION_SIDE, ViewPlan, masked_views, plan_views
 from .word_loss import NORMALIZATIONS, WordChoice, choose_words, word_loss
 
-_BOX_BLOCKS = 1  # NTLB: the last block only for the box loss
-
 
 @dataclass(frozen=True)
 class Weights:
@@ -48,6 +46,7 @@ class Weights:
         words: NTLB's λ for neglected words (0.1).
         boxes: factor on NTLB's λ = 0.15 / √area of every box; 1 is the paper's.
         fill: how much an unfilled box counts; 0 is NTLB's term (see :func:`.box_loss.overlap`).
+        box_blocks: how many of the image tower's last blocks the boxes' relevancy goes through; 1 is NTLB's, 0 all.
         threshold: words scoring lower are neglected (NTLB: 0.7).
         manipulation: NTLB's other similarity, 1 − cos, for pictures that are changed rather than made.
     """
@@ -56,6 +55,7 @@ class Weights:
     words: float = 0.1
     boxes: float = 1.0
     fill: float = 0.0
+    box_blocks: int = 1
     threshold: float = 0.7
     manipulation: bool = False
 
@@ -164,7 +164,9 @@ class Objective:
         """The terms of pictures ``[B, 3, H, W]`` in 0..1, attached to the graph. Call inside ``gradients()``."""
         texts, weights = self.texts(), self.weights
         pixels = cut(images.to(self.clip.device, torch.float32), plan.windows, self.clip.image_size)
-        trace = trace_images(self.clip, pixels.flatten(0, 1), blocks=_BOX_BLOCKS if self.constraints else 0)
+        trace = trace_images(
+            self.clip, pixels.flatten(0, 1), blocks=(weights.box_blocks or None) if self.constraints else 0
+        )
         features = trace.features.unflatten(0, pixels.shape[:2])  # [windows, B, D]
 
         terms = {"similarity": weights.similarity * self._similarity(features, pixels, plan, texts)}
