@@ -30,8 +30,8 @@ FIRST_SEED = 1000
 """Seeds below it were used to choose settings."""
 BOX_SHARES = (0.34, 0.48)
 
-# Found on seeds below FIRST_SEED. The node's defaults (cheap route, strength 0.15, the last block) move nothing here: the
-# gradient through decoder and CLIP alone is texture, and the demo CLIP's last block points poorly.
+# Found on seeds below FIRST_SEED. The node's defaults (cheap route, strength 0.15, the last block) move nothing here:
+# the gradient through decoder and CLIP alone is texture, and the demo CLIP's last block points poorly.
 CHOSEN = {
     "route": "full",
     "strength": 1.5,
@@ -182,7 +182,7 @@ def measure_cost(repeats: int) -> dict[str, float]:
 
 
 def changed(guidance: Guidance | None, settings: list[str]) -> Guidance | None:
-    """A variant with widgets set as `name=value`; similarity stays similarity."""
+    """A variant with widgets set as `name=value`."""
     if guidance is None:
         return None
     given = dict(setting.split("=", 1) for setting in settings)
