@@ -23,6 +23,7 @@ class LoadDemoDiffusion:
     CATEGORY = CATEGORY
     FUNCTION = "load"
     RETURN_TYPES = ("MODEL", "CLIP", "VAE")
+    RETURN_NAMES = ("MODEL", "CLIP", "VAE")
     OUTPUT_TOOLTIPS = (
         "The diffusion model, for Explainability Guidance and KSampler.",
         "Its text encoder, for CLIP Text Encode. It has no image tower: guidance needs Load Explainable CLIP.",
