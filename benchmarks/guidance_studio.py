@@ -87,7 +87,7 @@ class Studio:
         host.register_model_folder()  # the pack may have been imported before there was a host
         torch.set_num_threads(1)
         with torch.inference_mode():
-            self.model, self.text, self.vae = LoadDemoDiffusion().load()
+            self.model, self.text, self.vae, self.latent = LoadDemoDiffusion().load()
             self.clip = LoadExplainableCLIP().load("demo (embedded)", False)[0]
             self.empty = self.encode("")
 
@@ -114,10 +114,9 @@ class Studio:
         with torch.inference_mode():
             model = self.model if guidance is None else self.guided(task, guidance)[0]
             positive = self.encode(task.prompt) if sampling.text else self.empty
-            latent = {"samples": torch.zeros(1, self.model.model.latent_format.latent_channels, SIDE // 8, SIDE // 8)}
             drawn = self.nodes.KSampler().sample(
                 model, task.seed, sampling.steps, sampling.cfg if sampling.text else 1.0, sampling.sampler,
-                sampling.scheduler, positive, self.empty, latent, 1.0,
+                sampling.scheduler, positive, self.empty, self.latent, 1.0,
             )[0]  # fmt: skip
             return self.nodes.VAEDecode().decode(self.vae, drawn)[0][0].permute(2, 0, 1).float().clone()
 
