@@ -232,10 +232,14 @@ class BoxPage:
         raise AssertionError(f"undo did not lead to {labels}; boxes now: {self.labels()}")
 
     def wait_for_step(self) -> None:
-        """Until the graph's undo has taken the boxes as they are now for a step."""
+        """Until the graph's undo has taken the boxes as they are now for a step, and closed it.
+
+        For 50 ms it adds to the step what comes after; on a busy page that timer is late, and one set later is later.
+        """
         self.page.wait_for_function(
             "([id, saved]) => window.app.extensionManager.workflow.activeWorkflow.changeTracker.activeState.nodes"
             ".find((node) => node.id === id).widgets_values[4] === saved",
             arg=[self.node_id, self.saved()],
             timeout=15_000,
         )
+        self.page.evaluate("() => new Promise((done) => setTimeout(done, 200))")
