@@ -35,7 +35,7 @@ BOX_SHARES = (0.34, 0.48)
 CHOSEN = {
     "route": "full",
     "strength": 1.5,
-    "end_percent": 1.0,
+    "end_percent": 0.7,
     "cutouts": 4,
     "box_weight": 2.0,
     "box_blocks": 0,
