@@ -1,0 +1,202 @@
+"""Make all pictures of the pack anew: ``python scripts/make_pictures.py [--host HOST:PORT] [NAME ...]``.
+
+On a running ComfyUI with the pack (or one that is started for it) it runs the example workflows that need no download
+and composes their thumbnails of what they show; draws the other examples' graphs; and builds, runs and photographs a
+small graph for each node's help page, in the newest frontend. NAMEs are files to make, without their ending.
+Runs in the pack's test environment (``scripts/environment.py --tests``) and needs Chromium.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import chromium
+from console import say
+from doc_wirings import WIRINGS
+from environment import ENV, ROOT, Environment
+from frontend_server import FrontendServer
+from graph_page import CHROMIUM_FLAGS, PAGE_SETTINGS, GraphPage
+from host_client import ComfyClient
+from host_server import ComfyServer
+from PIL import Image, ImageDraw, ImageFont
+from playwright.sync_api import sync_playwright
+from workflow_api import needs_download, read_workflow, to_api
+
+EXAMPLES = ROOT / "example_workflows"
+IMAGES = ROOT / "web" / "docs" / "images"
+QUALITY = 80  # of JPEG
+LARGEST_THUMBNAIL = 1280  # pixels, longer side
+LARGEST_PICTURE = 1000
+PAPER, INK = (250, 250, 248), (60, 60, 66)
+GAP = 16
+
+# What a thumbnail shows, row by row: nodes by their numbers, each with a label where one is needed.
+THUMBNAILS: dict[str, list[list[tuple[int, str]]]] = {
+    "relevancy_map": [[(4, "")], [(5, "")]],
+    "box_layout": [[(3, "")]],
+    "classify_batch": [[(5, "")]],
+    "one_shot": [[(8, "class names alone"), (7, "learned from one picture a class")]],
+    "guidance_demo": [[(14, "unguided")], [(9, "guided, same seeds")]],
+    "guidance_demo_boxes": [[(15, "unguided")], [(10, "guided, same seeds")]],
+    "optimize_latent": [[(9, "")]],
+}
+RELEVANCY_PICTURE = "relevancy_map"  # also on its node's help page and in the README
+BOX_EDITOR = "box_editor"
+
+
+def main() -> int:
+    """Make the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="make only these (default: all)")
+    parser.add_argument("--host", help="HOST:PORT of a running ComfyUI with the pack (default: start PyPI's)")
+    options = parser.parse_args()
+    made = 0
+    with running_host(options.host) as address, ComfyClient(address) as client:
+        for file in sorted(EXAMPLES.glob("*.json")):
+            if wanted(file.stem, options.names) and file.stem in THUMBNAILS:
+                save(thumbnail(client, file), EXAMPLES / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
+                made += 1
+        with graph_page(client) as page:
+            for file in sorted(EXAMPLES.glob("*.json")):
+                if wanted(file.stem, options.names) and file.stem not in THUMBNAILS:
+                    save(graph_of(page, file), EXAMPLES / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
+                    made += 1
+            for name, wiring in WIRINGS.items():
+                if wanted(name, options.names):
+                    ids = page.build(wiring)
+                    if wiring.runs:
+                        page.run()
+                        page.arrange([[ids[node] for node, _, _ in column] for column in wiring.columns])
+                    save(page.picture(), IMAGES / f"{name}.jpg", LARGEST_PICTURE)
+                    made += 1
+            if wanted(BOX_EDITOR, options.names):
+                save(box_editor(page), IMAGES / f"{BOX_EDITOR}.jpg", LARGEST_PICTURE)
+                made += 1
+    if wanted(RELEVANCY_PICTURE, options.names):
+        (IMAGES / f"{RELEVANCY_PICTURE}.jpg").write_bytes((EXAMPLES / f"{RELEVANCY_PICTURE}.jpg").read_bytes())
+    say(f"{made} pictures; {sum(file.stat().st_size for file in IMAGES.iterdir()) / 1e6:.2f} MB in {IMAGES}")
+    return 0 if made else 1
+
+
+def wanted(name: str, names: Sequence[str]) -> bool:
+    """Whether a picture was asked for."""
+    return not names or name in names
+
+
+@contextmanager
+def running_host(address: str | None) -> Iterator[str]:
+    """The host that was named, or one of our own."""
+    if address:
+        yield address
+        return
+    with ComfyServer(Environment(Path(sys.executable)), ENV / "pictures") as server:
+        yield server.address
+
+
+@contextmanager
+def graph_page(client: ComfyClient) -> Iterator[GraphPage]:
+    """A page with the newest frontend before the host."""
+    program = chromium.find()
+    if program is None:
+        raise SystemExit(chromium.ADVICE)
+    with FrontendServer(client.address, PAGE_SETTINGS) as server, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(program), args=CHROMIUM_FLAGS)
+        yield GraphPage(browser, server.address, client)
+        browser.close()
+
+
+def thumbnail(client: ComfyClient, file: Path) -> Image.Image:
+    """What an example shows when it is run."""
+    workflow = read_workflow(file)
+    prompt = to_api(workflow, client.object_info())
+    result = client.run(prompt)
+    if result.error:
+        raise SystemExit(f"{file.name}: {result.error['node_type']}: {result.error['exception_message']}")
+    rows = []
+    for nodes in THUMBNAILS[file.stem]:
+        row = []
+        for number, label in nodes:
+            pictures = shown(client, result.outputs[str(number)])
+            row += [labelled(picture, label and (" " if place else label)) for place, picture in enumerate(pictures)]
+        rows.append(beside(row))
+    return below(rows)
+
+
+def shown(client: ComfyClient, outputs: dict[str, Any]) -> list[Image.Image]:
+    """A node's pictures; small ones enlarged by a whole number, so that their pixels stay what they are."""
+    pictures = [Image.open(io.BytesIO(client.view(image))).convert("RGB") for image in outputs["images"]]
+    factors = [max(1, 400 // max(picture.size)) for picture in pictures]
+    return [
+        picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+        for picture, factor in zip(pictures, factors, strict=True)
+    ]
+
+
+def labelled(picture: Image.Image, title: str) -> Image.Image:
+    """With its title above (a blank one keeps the room for it)."""
+    if not title:
+        return picture
+    height = 30
+    sheet = Image.new("RGB", (picture.width, picture.height + height), PAPER)
+    sheet.paste(picture, (0, height))
+    ImageDraw.Draw(sheet).text((4, 4), title, INK, ImageFont.load_default(18))
+    return sheet
+
+
+def beside(pictures: list[Image.Image]) -> Image.Image:
+    """In a row."""
+    width = sum(picture.width for picture in pictures) + GAP * (len(pictures) - 1)
+    sheet = Image.new("RGB", (width, max(picture.height for picture in pictures)), PAPER)
+    left = 0
+    for picture in pictures:
+        sheet.paste(picture, (left, 0))
+        left += picture.width + GAP
+    return sheet
+
+
+def below(rows: list[Image.Image]) -> Image.Image:
+    """One under the other, none wider than the first."""
+    width = rows[0].width
+    rows = [row if row.width <= width else row.resize((width, row.height * width // row.width)) for row in rows]
+    sheet = Image.new("RGB", (width, sum(row.height for row in rows) + GAP * (len(rows) - 1)), PAPER)
+    top = 0
+    for row in rows:
+        sheet.paste(row, ((width - row.width) // 2, top))
+        top += row.height + GAP
+    return sheet
+
+
+def graph_of(page: GraphPage, file: Path) -> Image.Image:
+    """An example that needs a model of the user's: its graph as the editor shows it."""
+    workflow = read_workflow(file)
+    assert needs_download(workflow), f"{file.name} runs without a download: name its pictures in THUMBNAILS"
+    page.load(workflow)
+    overlaps = page.overlaps()
+    assert not overlaps, f"{file.name}: nodes lie on one another: {overlaps}"
+    return page.picture(0.8)
+
+
+def box_editor(page: GraphPage) -> Image.Image:
+    """The editor with its picture and boxes, from the example."""
+    workflow = read_workflow(EXAMPLES / "box_layout.json")
+    page.load(workflow)
+    page.run()
+    (node,) = [str(node["id"]) for node in workflow["nodes"] if node["type"] == "BoxSpatialConstraint"]
+    return page.picture(1.4, [node])
+
+
+def save(picture: Image.Image, file: Path, largest: int) -> None:
+    """As a JPEG, shrunk where it is larger than that."""
+    picture.thumbnail((largest, largest), Image.Resampling.LANCZOS)
+    picture.save(file, quality=QUALITY, optimize=True)
+    say(f"  {file.relative_to(ROOT)}  {picture.width} x {picture.height}, {file.stat().st_size // 1000} KB")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
