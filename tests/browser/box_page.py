@@ -242,4 +242,4 @@ class BoxPage:
             arg=[self.node_id, self.saved()],
             timeout=15_000,
         )
-        self.page.evaluate("() => new Promise((done) => setTimeout(done, 200))")
+        self.page.evaluate("() => new Promise((done) => setTimeout(done, 100))")

@@ -92,13 +92,29 @@ class TestTheGraphsOwn:
         redo_all(boxes)
         assert boxes.labels() == ["a dog"]
 
-    def test_own_buttons_follow_the_graph_into_a_label_with_a_capital(self, boxes: BoxPage) -> None:
+    def test_own_buttons_follow_the_graph_between_nudges(self, boxes: BoxPage) -> None:
         """The graph takes a step when Shift is let go."""
-        boxes.drag((0.1, 0.1), (0.4, 0.4))
-        boxes.page.keyboard.type("a ")
-        boxes.page.keyboard.press("Shift+D")
-        boxes.page.keyboard.type("og")
-        boxes.press("Enter")
+        boxes.start(ONE)
+        boxes.focus()
+        boxes.press("Tab", "Shift+ArrowRight")
+        boxes.wait_for_step()
+        first = boxes.rect()
+        boxes.press("ArrowRight")
+        second = boxes.rect()
         boxes.undo()
+        assert boxes.rect() == first != second
         redo_all(boxes)
-        assert boxes.labels() == ["a Dog"]
+        assert boxes.rect() == second
+
+    def test_own_buttons_follow_a_step_of_the_graph_that_is_two_of_theirs(self, boxes: BoxPage) -> None:
+        """The graph adds to its step what comes within moments: here the nudge of a copy just made."""
+        boxes.start(ONE)
+        boxes.focus()
+        boxes.press("Tab")
+        boxes.page.keyboard.press("Control+d")
+        boxes.page.keyboard.press("ArrowRight")
+        boxes.wait_for_step()
+        nudged = boxes.rect(1)
+        boxes.undo_until(["a cat"])
+        redo_all(boxes)
+        assert boxes.rect(1) == nudged
