@@ -22,7 +22,7 @@ def _model(config: DiffusionConfig, weights: DiffusionWeights) -> Any:
     import torch
     from comfy import latent_formats, model_base, model_management, model_patcher, supported_models_base
 
-    class DemoLatents(latent_formats.LatentFormat):  # type: ignore[misc]
+    class DemoLatents(latent_formats.LatentFormat):
         latent_channels = config.channels
         scale_factor = config.latent_scale
         latent_rgb_factors = config.rgb_factors
@@ -34,7 +34,7 @@ def _model(config: DiffusionConfig, weights: DiffusionWeights) -> Any:
         def process_out(self, latent: torch.Tensor) -> torch.Tensor:
             return latent / config.latent_scale + config.latent_shift
 
-    class DemoDiffusion(supported_models_base.BASE):  # type: ignore[misc]
+    class DemoDiffusion(supported_models_base.BASE):
         unet_config: dict[str, Any] = {}
         unet_extra_config: dict[str, Any] = {}
         sampling_settings = {
