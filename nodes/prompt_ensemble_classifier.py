@@ -147,10 +147,10 @@ class PromptEnsembleClassifier:
         }
 
     @classmethod
-    def VALIDATE_INPUTS(cls, templates: str | None = None, custom_templates: str | None = None) -> bool | str:
+    def VALIDATE_INPUTS(cls, templates: Any = None, custom_templates: Any = None) -> bool | str:
         try:
             if templates is not None and custom_templates is not None:
-                core.classification.templates.choose_templates(templates, custom_templates)
+                core.classification.templates.choose_templates(str(templates), str(custom_templates))
         except core.errors.InputError as error:
             return str(error)
         return True

@@ -27,11 +27,18 @@ class ServerFailed(RuntimeError):
 class ComfyServer:
     """A ComfyUI in a folder of its own (``base``): its models, inputs, outputs and settings are all below it.
 
-    Use as a context manager. ``log`` has everything the server printed.
+    Use as a context manager. ``log`` has everything the server printed. ``packs`` are folders of further node packs.
     """
 
     def __init__(
-        self, environment: Environment, base: Path, *, gpu: bool = False, port: int | None = None, offline: bool = True
+        self,
+        environment: Environment,
+        base: Path,
+        *,
+        gpu: bool = False,
+        port: int | None = None,
+        offline: bool = True,
+        packs: tuple[Path, ...] = (),
     ) -> None:
         self.environment = environment
         self.base = base
@@ -40,6 +47,7 @@ class ComfyServer:
         self.address = f"127.0.0.1:{self.port}"
         self._gpu = gpu
         self._offline = offline
+        self._packs = {"clip-explainability": ROOT, **{pack.name: pack for pack in packs}}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> ComfyServer:
@@ -55,7 +63,8 @@ class ComfyServer:
         """Start the server and wait until it answers."""
         for folder in ("custom_nodes", "input", "models/open_clip"):
             (self.base / folder).mkdir(parents=True, exist_ok=True)
-        link_folder(ROOT, self.base / "custom_nodes" / "clip-explainability")
+        for name, pack in self._packs.items():
+            link_folder(pack, self.base / "custom_nodes" / name)
         changes = {"HF_HUB_OFFLINE": "1"} if self._offline else {}
         with open(self.log, "wb") as log:
             self._process = subprocess.Popen(
@@ -142,6 +151,13 @@ class ComfyServer:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+    def kill(self) -> None:
+        """End the server as a crash or a power cut would: at once, amid whatever it does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
     def log_end(self, lines: int = 40) -> str:
         """The last lines that the server printed."""

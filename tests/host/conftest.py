@@ -16,6 +16,7 @@ from host_server import ComfyServer
 from workflow_api import ObjectInfo, read_workflow, to_api
 
 HERE = Path(__file__).parent
+TINY_NODES = HERE / "tiny_nodes"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,8 +32,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
     if not path and importlib.util.find_spec("comfy") is None:
         pytest.skip("this Python has no ComfyUI: run scripts/test.py, or set COMFYUI_PATH")
     environment = Environment(Path(sys.executable), Path(path).resolve() if path else None)
+    os.environ["TINY_DIFFUSION"] = str(HERE)
     # The space is on purpose: paths with spaces must work.
-    with ComfyServer(environment, tmp_path_factory.mktemp("a ComfyUI")) as server:
+    with ComfyServer(environment, tmp_path_factory.mktemp("a ComfyUI"), packs=(TINY_NODES,)) as server:
         yield server
 
 

@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import open_clip
 import pytest
-from environment import Environment
 from host_client import ComfyClient
-from host_server import ComfyServer, link_folder
-from safetensors.torch import save_file
-from tiny_clips import CONFIGS
 
-HERE = Path(__file__).parent
 CLIP_FILE = "tiny.safetensors"
 BOXES = json.dumps({"version": 1, "boxes": [{"id": "b1", "label": "a dog", "x": 0, "y": 0, "width": 0.5, "height": 1}]})
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyClient]:
-    """A client of a server that has the tiny models as well."""
-    comfyui = os.environ.get("COMFYUI_PATH")
-    if not comfyui and importlib.util.find_spec("comfy") is None:
-        pytest.skip("this Python has no ComfyUI: run scripts/test.py, or set COMFYUI_PATH")
-    base = tmp_path_factory.mktemp("guided")
-    for folder in ("custom_nodes", "models/open_clip"):
-        (base / folder).mkdir(parents=True)
-    link_folder(HERE / "tiny_nodes", base / "custom_nodes" / "tiny-nodes")
-    save_file(open_clip.CLIP(embed_dim=48, **CONFIGS["vit-cls"]).state_dict(), base / "models/open_clip" / CLIP_FILE)
-    os.environ["TINY_DIFFUSION"] = str(HERE)
-    environment = Environment(Path(sys.executable), Path(comfyui).resolve() if comfyui else None)
-    with ComfyServer(environment, base) as server, ComfyClient(server.address) as client:
-        yield client
-        assert server.alive(), server.log_end()
+@pytest.fixture(autouse=True)
+def _clip_file(tiny_clip: str) -> None:
+    assert tiny_clip == CLIP_FILE
 
 
 def node(class_type: str, /, **inputs: Any) -> dict[str, Any]:

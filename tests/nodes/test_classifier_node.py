@@ -135,6 +135,8 @@ def test_a_template_without_braces_is_refused_before_the_run() -> None:
     assert isinstance(answer, str)
     assert "has no {}" in answer
     assert PromptEnsembleClassifier.VALIDATE_INPUTS(templates="none", custom_templates="a photo") is True
+    odd = PromptEnsembleClassifier.VALIDATE_INPUTS(templates={"none": 1}, custom_templates="a photo")
+    assert "choose one of: none, simple" in str(odd)  # programs send anything
     assert PromptEnsembleClassifier.VALIDATE_INPUTS(templates="custom", custom_templates=None) is True
 
 

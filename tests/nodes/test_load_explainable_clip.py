@@ -26,6 +26,8 @@ def test_dtype(dtype, expected):
 def test_any_open_clip_model_passes_validation_but_an_absent_file_does_not():
     assert LoadExplainableCLIP.VALIDATE_INPUTS("open_clip: ViT-S-32/whatever") is True
     assert LoadExplainableCLIP.VALIDATE_INPUTS(sources.DEMO) is True
+    assert LoadExplainableCLIP.VALIDATE_INPUTS(None) is True  # comes over a connection: checked when it is there
+    assert "source '5' is not there" in str(LoadExplainableCLIP.VALIDATE_INPUTS(5))
     message = LoadExplainableCLIP.VALIDATE_INPUTS("gone.safetensors")
     assert isinstance(message, str)
     assert "gone.safetensors" in message
