@@ -84,9 +84,33 @@ def inputs_of(node: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 class TestEveryNode:
     def test_says_what_it_does(self, node: Any) -> None:
         assert node.DISPLAY_NAME
-        assert node.CATEGORY
-        assert node.SEARCH_ALIASES
+        assert node.CATEGORY.split("/")[0] == "CLIP Explainability"
         assert len(node.DESCRIPTION) > 20
+
+    def test_is_found_by_other_words(self, node: Any) -> None:
+        aliases = node.SEARCH_ALIASES
+        assert len(aliases) >= 3
+        assert aliases == [alias.lower() for alias in dict.fromkeys(aliases)]
+        assert node.DISPLAY_NAME.lower() not in aliases
+
+    def test_stays_among_the_extensions_nodes(self, node: Any) -> None:
+        """Frontends take a node with this attribute out of the list of extensions' nodes, and the list that they then
+        show it in holds ComfyUI's own nodes only."""
+        assert not hasattr(node, "ESSENTIALS_CATEGORY")
+
+    def test_a_fresh_widget_holds_a_value_that_it_allows(self, node: Any) -> None:
+        for group in node.INPUT_TYPES().values():
+            for name, spec in group.items():
+                kind, options = spec[0], spec[1]
+                if isinstance(kind, list):
+                    assert options.get("default", kind[0] if kind else None) in [*kind, None], name
+                elif kind in ("INT", "FLOAT"):
+                    assert options["min"] <= options["default"] <= options["max"], name
+                    assert 0 < options.get("step", 1) <= options["max"] - options["min"], name
+                elif kind == "BOOLEAN":
+                    assert isinstance(options["default"], bool), name
+                elif kind == "STRING" and not options.get("forceInput"):
+                    assert isinstance(options["default"], str), name
 
     def test_explains_every_input(self, node: Any) -> None:
         assert [name for name, options in inputs_of(node) if not options.get("tooltip")] == []
