@@ -121,7 +121,7 @@ def test_tiles_are_refused_with_the_choice_there_is() -> None:
 def test_a_pixel_that_is_no_number_is_refused_and_its_image_named(bad: float) -> None:
     images = random_images(5)
     images[3, 1, 2, 2] = bad
-    with pytest.raises(InputError, match="image 3 of the batch"):
+    with pytest.raises(InputError, match="number 3 of the batch"):
         encode_images(tiny_clip("vit-cls"), images, images_per_pass=2)
 
 

@@ -22,9 +22,16 @@ def written(count: int = 400) -> list[tuple[tuple[str, ...], str, tuple[str, ...
 def test_a_caption_names_the_classes_it_says_and_no_others() -> None:
     for labels, text, named in written():
         words = set(text.replace(",", "").split())
-        assert set(named) <= set(labels)
+        companions = {other for label in labels for other in captions.COMPANIONS[label]}
+        assert set(named) <= set(labels) | companions
         for label in art.class_names():
             assert bool(words & forms(label)) == (label in named), (text, label)
+
+
+def test_few_captions_are_careless_and_only_chatty_ones() -> None:
+    careless = [text for labels, text, named in written() if not set(named) <= set(labels)]
+    assert 0.02 < len(careless) / len(list(written())) < 0.25
+    assert not any(text.startswith(("a photo of", "a picture of")) for text in careless)
 
 
 def test_some_captions_leave_objects_out_and_some_name_them_all() -> None:
