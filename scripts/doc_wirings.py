@@ -12,14 +12,15 @@ Node = tuple[str, str, dict[str, Any]]
 CLIP: Node = ("clip", "LoadExplainableCLIP", {})
 SCENE: Node = ("scene", "DemoScene", {"objects": "cat, guitar", "seed": 3})
 DIFFUSION: Node = ("diffusion", "LoadDemoDiffusion", {})
-POSITIVE: Node = ("positive", "CLIPTextEncode", {"text": "a photo of a frog and a car"})
+PROMPT = "a photo of a frog and a donut"
+POSITIVE: Node = ("positive", "CLIPTextEncode", {"text": PROMPT})
 NEGATIVE: Node = ("negative", "CLIPTextEncode", {"text": ""})
-SAMPLER: Node = ("sampler", "KSampler", {"seed": 4, "steps": 30, "cfg": 3, "sampler_name": "euler_ancestral"})
+SAMPLER: Node = ("sampler", "KSampler", {"seed": 7, "steps": 30, "cfg": 3, "sampler_name": "euler_ancestral"})
 DECODE: Node = ("decode", "VAEDecode", {})
 GUIDE: Node = (
     "guide",
     "ExplainabilityGuidance",
-    {"prompt": "a photo of a frog and a car", "strength": 1.5, "end_percent": 0.7, "route": "full", "cutouts": 4},
+    {"prompt": PROMPT, "strength": 1.5, "end_percent": 0.7, "route": "full", "cutouts": 4},
 )
 BOXES = json.dumps(
     {
@@ -85,7 +86,7 @@ WIRINGS: dict[str, Wiring] = {
             "scene.prompts > compare.text",
             "compare.grid > grid.images",
         ],
-        {"compare": (340, 640), "grid": (340, 560)},
+        {"compare": (340, 10), "grid": (340, 560)},
     ),
     "MapMetrics": Wiring(
         [
@@ -137,16 +138,15 @@ WIRINGS: dict[str, Wiring] = {
         runs=False,
     ),
     "ExplainabilityGuidance": Wiring(
-        [[DIFFUSION, CLIP], [GUIDE], [POSITIVE, NEGATIVE, SAMPLER], [DECODE], [preview("shown")]],
+        [[DIFFUSION, POSITIVE, NEGATIVE], [CLIP, GUIDE], [SAMPLER], [DECODE, preview("shown")]],
         [*GUIDED, "decode.IMAGE > shown.images"],
-        {"guide": (340, 10), "shown": (280, 10)},
+        {"guide": (340, 10), "shown": (240, 300), "decode": (240, 10)},
     ),
     "GuidanceReport": Wiring(
         [
-            [DIFFUSION, CLIP],
-            [GUIDE],
-            [POSITIVE, NEGATIVE, SAMPLER],
-            [DECODE],
+            [DIFFUSION, POSITIVE, NEGATIVE],
+            [CLIP, GUIDE],
+            [SAMPLER, DECODE],
             [("report", "GuidanceReport", {}), preview("steps")],
         ],
         [
@@ -155,14 +155,14 @@ WIRINGS: dict[str, Wiring] = {
             "decode.IMAGE > report.image",
             "report.steps > steps.images",
         ],
-        {"guide": (320, 10), "report": (420, 10), "steps": (420, 10)},
+        {"guide": (320, 10), "report": (420, 10), "steps": (420, 360)},
     ),
     "OptimizeLatent": Wiring(
         [
             [DIFFUSION, CLIP],
-            [("optimize", "OptimizeLatent", {"prompt": "a photo of a house", "steps": 60})],
-            [DECODE],
-            [preview("shown"), ("report", "GuidanceReport", {})],
+            [("optimize", "OptimizeLatent", {"prompt": "a photo of a donut"})],
+            [DECODE, ("report", "GuidanceReport", {})],
+            [preview("shown")],
         ],
         [
             "clip.clip > optimize.clip",
@@ -174,7 +174,8 @@ WIRINGS: dict[str, Wiring] = {
             "optimize.record > report.record",
             "decode.IMAGE > report.image",
         ],
-        {"optimize": (340, 10), "report": (380, 10)},
+        {"optimize": (320, 10), "shown": (220, 10)},
+        runs=False,
     ),
     "FindNeglectedWords": Wiring(
         [
@@ -188,7 +189,7 @@ WIRINGS: dict[str, Wiring] = {
     "PickBestExplained": Wiring(
         [
             [CLIP, ("scene", "DemoScene", {"objects": "", "random_objects": 2, "scenes": 4, "seed": 2})],
-            [("pick", "PickBestExplained", {"prompt": "a cat and a house"}), preview("all")],
+            [("pick", "PickBestExplained", {"prompt": "a photo of a camera and an apple"}), preview("all")],
             [preview("best")],
         ],
         [
@@ -206,12 +207,12 @@ WIRINGS: dict[str, Wiring] = {
             [preview("masks")],
         ],
         ["scene.image > scenes.images", "scene.masks > to image.mask", "to image.IMAGE > masks.images"],
-        {"scenes": (420, 10), "masks": (420, 10)},
+        {"scenes": (340, 10), "masks": (300, 10)},
     ),
     "LoadDemoDiffusion": Wiring(
-        [[DIFFUSION], [POSITIVE, NEGATIVE], [SAMPLER], [DECODE], [preview("shown")]],
+        [[DIFFUSION], [POSITIVE, NEGATIVE], [SAMPLER], [DECODE, preview("shown")]],
         ["diffusion.MODEL > sampler.model", *SAMPLING, "decode.IMAGE > shown.images"],
-        {"shown": (280, 10)},
+        {"shown": (240, 300), "decode": (240, 10)},
     ),
     "PromptEnsembleClassifier": Wiring(
         [[CLIP, APART], [("classify", "PromptEnsembleClassifier", {"classes": CLASSES})], [preview("chart")]],
@@ -222,7 +223,8 @@ WIRINGS: dict[str, Wiring] = {
         [
             [CLIP, APART],
             [("classify", "PromptEnsembleClassifier", {"classes": CLASSES, "maps": "off"})],
-            [("route", "RouteImagesByClass", {"class_name": "house"}), preview("matching"), preview("others")],
+            [("route", "RouteImagesByClass", {"class_name": "house"})],
+            [preview("matching"), preview("others")],
         ],
         [
             "clip.clip > classify.clip",
@@ -238,7 +240,8 @@ WIRINGS: dict[str, Wiring] = {
         [
             [CLIP, APART],
             [("learn", "LearnClassPrompts", {"labels": CLASSES, "epochs": 20})],
-            [("classify", "PromptEnsembleClassifier", {"classes": "", "maps": "off"}), preview("chart")],
+            [("classify", "PromptEnsembleClassifier", {"classes": "", "maps": "off"})],
+            [preview("chart")],
         ],
         [
             "clip.clip > learn.clip",

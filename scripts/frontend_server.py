@@ -37,12 +37,28 @@ _HOP_HEADERS = {"content-encoding", "content-length", "transfer-encoding", "conn
 class FrontendServer:
     """Serves on a free loopback port, in a thread of its own; a context manager."""
 
-    def __init__(self, host: str, settings: dict[str, Any] | None = None, pack: str = "clip-explainability") -> None:
-        """``host`` is the ComfyUI's "address:port", ``pack`` the pack's folder there."""
+    def __init__(
+        self,
+        host: str,
+        settings: dict[str, Any] | None = None,
+        pack: str = "clip-explainability",
+        choices: dict[tuple[str, str], set[str]] | None = None,
+        pictures: dict[str, bytes] | None = None,
+    ) -> None:
+        """
+        Args:
+            host: the ComfyUI's "address:port".
+            settings: of the frontend, besides the quiet ones.
+            pack: the pack's folder on the host.
+            choices: for (node, input) names that the page shall find in the list, though the host has no such file.
+            pictures: PNGs by the names of input files that the host lacks.
+        """
         self.settings = {**QUIET_SETTINGS, **(settings or {})}
         self.queued: list[dict[str, Any]] = []  # what the page sent to /prompt
         self._host = host
         self._pack = pack
+        self._choices = choices or {}
+        self._pictures = pictures or {}
         self._started = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -129,6 +145,11 @@ class FrontendServer:
         for node in nodes.values():
             ours = node["category"].startswith(CATEGORY)
             node.setdefault("python_module", f"custom_nodes.{self._pack}" if ours else "nodes")
+        for (name, key), files in self._choices.items():
+            for group in nodes[name]["input"].values():
+                if key in group:
+                    options = _options(group[key])
+                    options += sorted(files - set(options))
         return nodes
 
     async def _system_stats(self) -> dict[str, Any]:
@@ -154,6 +175,8 @@ class FrontendServer:
                 kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_HEADERS}
                 if answer.status not in (404, 405):
                     return web.Response(status=answer.status, body=content, headers=kept)
+        if route == "/view" and request.query.get("filename") in self._pictures:
+            return web.Response(body=self._pictures[request.query["filename"]], content_type="image/png")
         newer = _newer_routes(route)
         return web.json_response(newer, status=404 if newer is None else 200)
 
@@ -179,6 +202,12 @@ class FrontendServer:
                     await page.send_bytes(message.data)
             listening.cancel()
         return page
+
+
+def _options(spec: list[Any]) -> list[str]:
+    """The list behind a combo, in the old form and in the new one."""
+    options: list[str] = spec[0] if isinstance(spec[0], list) else spec[1].setdefault("options", [])
+    return options
 
 
 def blueprints(pack: str = "clip-explainability") -> dict[str, dict[str, Any]]:

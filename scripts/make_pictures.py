@@ -62,7 +62,7 @@ def main() -> int:
             if wanted(file.stem, options.names) and file.stem in THUMBNAILS:
                 save(thumbnail(client, file), EXAMPLES / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
                 made += 1
-        with graph_page(client) as page:
+        with graph_page(client, missing_files(client)) as page:
             for file in sorted(EXAMPLES.glob("*.json")):
                 if wanted(file.stem, options.names) and file.stem not in THUMBNAILS:
                     save(graph_of(page, file), EXAMPLES / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
@@ -100,15 +100,40 @@ def running_host(address: str | None) -> Iterator[str]:
 
 
 @contextmanager
-def graph_page(client: ComfyClient) -> Iterator[GraphPage]:
-    """A page with the newest frontend before the host."""
+def graph_page(client: ComfyClient, files: dict[tuple[str, str], set[str]]) -> Iterator[GraphPage]:
+    """A page with the newest frontend before the host; it takes the host to have these files."""
     program = chromium.find()
     if program is None:
         raise SystemExit(chromium.ADVICE)
-    with FrontendServer(client.address, PAGE_SETTINGS) as server, sync_playwright() as playwright:
+    pictures = {name: stand_in() for (node, _), names in files.items() if node == "LoadImage" for name in names}
+    server = FrontendServer(client.address, PAGE_SETTINGS, choices=files, pictures=pictures)
+    with server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(program), args=CHROMIUM_FLAGS)
         yield GraphPage(browser, server.address, client)
         browser.close()
+
+
+def missing_files(client: ComfyClient) -> dict[tuple[str, str], set[str]]:
+    """Names of models and pictures that examples ask of their user, by (node, input): else the page marks them red."""
+    info = client.object_info()
+    found: dict[tuple[str, str], set[str]] = {}
+    for file in EXAMPLES.glob("*.json"):
+        workflow = read_workflow(file)
+        if not needs_download(workflow):
+            continue
+        for node in to_api(workflow, info).values():
+            specs = {name: spec for group in info[node["class_type"]]["input"].values() for name, spec in group.items()}
+            for name, value in node["inputs"].items():
+                if isinstance(value, str) and isinstance(specs[name][0], list) and value not in specs[name][0]:
+                    found.setdefault((node["class_type"], name), set()).add(value)
+    return found
+
+
+def stand_in() -> bytes:
+    """A picture for the place of the user's."""
+    png = io.BytesIO()
+    Image.open(ROOT / "web" / "brand" / "icon.png").save(png, "PNG")
+    return png.getvalue()
 
 
 def thumbnail(client: ComfyClient, file: Path) -> Image.Image:
