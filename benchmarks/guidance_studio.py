@@ -87,7 +87,7 @@ class Studio:
         host.register_model_folder()  # the pack may have been imported before there was a host
         torch.set_num_threads(1)
         with torch.inference_mode():
-            self.model, self.text, self.vae, self.latent = LoadDemoDiffusion().load()
+            self.model, self.text, self.vae, self.latent = LoadDemoDiffusion().load(batch_size=1)
             self.clip = LoadExplainableCLIP().load("demo (embedded)", False)[0]
             self.empty = self.encode("")
 

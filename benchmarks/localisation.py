@@ -35,7 +35,7 @@ from clip_explainability.core.loading.checkpoints import load_checkpoint
 from clip_explainability.core.methods import METHODS, MapOptions
 from clip_explainability.core.towers.text import encode_tokens
 from clip_explainability.core.towers.tokens import tokenize
-from clip_explainability.core.views import choose_views, cut_view, merge_maps
+from clip_explainability.core.views import choose_views, cut_view, half_patch_views, merge_maps
 from localisation_report import write_report
 from machine import describe_machine
 
@@ -49,11 +49,13 @@ _QUERIES_PER_FAITHFULNESS_PASS = 32
 
 @dataclass(frozen=True)
 class Variant:
-    """A method as it is judged: its name in the table, the method and its options."""
+    """A method as it is judged: its name in the table, the method and its options; `shifted` averages its maps over
+    patch grids half a patch apart."""
 
     name: str
     method: str
     options: MapOptions
+    shifted: bool = False
 
 
 @dataclass
@@ -66,7 +68,7 @@ class Tally:
 
 
 def variants(clip: ExplainableCLIP, names: list[str]) -> list[Variant]:
-    """Every method that applies to the CLIP, relevancy with all blocks and with the last alone."""
+    """Every method that applies to the CLIP, relevancy also with the last block alone and on shifted grids."""
     found = []
     for name in names:
         if clip.vision.family not in METHODS[name].families:
@@ -78,6 +80,8 @@ def variants(clip: ExplainableCLIP, names: list[str]) -> list[Variant]:
         found.append(Variant(name, name, MapOptions(projection=projection)))
         if name == "relevancy" and clip.vision.blocks > 1:
             found.append(Variant("relevancy, last block", name, MapOptions(blocks=1)))
+        if name == "relevancy":
+            found.append(Variant("relevancy, shifted grids", name, MapOptions(), shifted=True))
     return found
 
 
@@ -94,10 +98,19 @@ def patch_maps(clip: ExplainableCLIP, variant: Variant, pixels: torch.Tensor, te
         return METHODS[variant.method].patch_maps(clip, pixels, texts, variant.options).maps[:, 0].detach()
 
 
-def at_image_size(clip: ExplainableCLIP, maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Patch maps ``[K, rows, columns]`` to ``[K, H, W]``, as the map node does it."""
-    views = choose_views(size, clip.image_size, "stretch")
-    return merge_maps([maps.unsqueeze(1)], views, size)[:, 0]
+def maps_of(
+    clip: ExplainableCLIP, variant: Variant, shown: AnnotatedImage, pixels: torch.Tensor, texts: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Maps of one image: on the patch grid ``[K, rows, columns]``, and ``[K, H, W]`` as the map node gives them."""
+    size: tuple[int, int] = tuple(shown.image.shape[1:])  # type: ignore[assignment]
+    views, maps = choose_views(size, clip.image_size, "stretch"), [patch_maps(clip, variant, pixels, texts)]
+    if variant.shifted:
+        parts = half_patch_views(views[0], clip.vision.grid)
+        image = shown.image.unsqueeze(0).to(clip.device)
+        maps += [patch_maps(clip, variant, cut_view(image, part, clip.image_size), texts) for part in parts]
+        views += parts
+    full = merge_maps([each.unsqueeze(1) for each in maps], views, size)[:, 0]
+    return (F.adaptive_avg_pool2d(full, clip.vision.grid) if variant.shifted else maps[0]), full
 
 
 def choose_thresholds(
@@ -109,8 +122,7 @@ def choose_thresholds(
     for pixels, texts, shown in queries(clip, images):
         masks.append(_at_half_size(torch.stack([found.mask for found in shown.objects]).float()))
         for variant in chosen:
-            full = at_image_size(clip, patch_maps(clip, variant, pixels, texts), tuple(shown.image.shape[1:]))
-            maps[variant.name].append(_at_half_size(full))
+            maps[variant.name].append(_at_half_size(maps_of(clip, variant, shown, pixels, texts)[1]))
     return {name: metrics.best_threshold(list(zip(found, masks, strict=True))) for name, found in maps.items()}
 
 
@@ -147,8 +159,7 @@ def evaluate(
         masks = torch.stack([found.mask for found in shown.objects])
         for variant in chosen:
             tally = tallies[variant.name]
-            maps = patch_maps(clip, variant, pixels, texts)
-            full = at_image_size(clip, maps, tuple(masks.shape[1:]))
+            maps, full = maps_of(clip, variant, shown, pixels, texts)
             scores = metrics.score_maps(full, masks.float(), thresholds[variant.name], shown.valid)
             for name, values in zip(("miou", "msc", "pointing", "auc", "in_box"), fields(scores), strict=True):
                 tally.values[name].append(getattr(scores, values.name))
@@ -187,11 +198,12 @@ def milliseconds(clip: ExplainableCLIP, variant: Variant, repeats: int) -> float
     """Median time of one image and one prompt, text encoded beforehand."""
     pixels = torch.rand(1, 3, *clip.image_size, device=clip.device)
     texts = encode_labels(clip, ["thing"])
-    patch_maps(clip, variant, pixels, texts)
+    shown = AnnotatedImage("noise", pixels[0].cpu(), (), torch.ones(clip.image_size, dtype=torch.bool))
+    maps_of(clip, variant, shown, pixels, texts)
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
-        patch_maps(clip, variant, pixels, texts)
+        maps_of(clip, variant, shown, pixels, texts)
         if clip.device.type == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
@@ -302,8 +314,7 @@ def _example(
     """One scene and every variant's maps of it ``[K, H, W]``."""
     shown = next(iter(read_demo(1, seed=7)))
     pixels, texts, shown = next(queries(clip, [shown]))
-    maps = {v.name: patch_maps(clip, v, pixels, texts) for v in chosen}
-    return shown, {name: at_image_size(clip, m, tuple(shown.image.shape[1:])) for name, m in maps.items()}
+    return shown, {each.name: maps_of(clip, each, shown, pixels, texts)[1] for each in chosen}
 
 
 if __name__ == "__main__":

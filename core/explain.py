@@ -15,7 +15,7 @@ from .methods import MapOptions, find_method
 from .relevancy import TextTrace, trace_texts, word_relevancy
 from .towers.text import require_word_tower
 from .towers.tokens import TokenBatch, tokenize, truncation_warning
-from .views import Fit, choose_views, cut_view, merge_maps
+from .views import Fit, choose_views, cut_view, half_patch_views, merge_maps
 from .words.scores import word_scores
 
 _IMAGES_PER_PASS = 4
@@ -89,6 +89,7 @@ def explain(
     method: str = "relevancy",
     options: MapOptions | None = None,
     fit: Fit = "stretch",
+    shifted: bool = False,
     report: Callable[[int, int], None] | None = None,
 ) -> Explanation:
     """Explain K prompts on B images.
@@ -98,6 +99,8 @@ def explain(
         prompts: one or more; all share each image's forward pass.
         method: a key of :data:`.methods.METHODS`.
         fit: how a non-square image meets the tower, see :mod:`.views`.
+        shifted: average the maps of five patch grids, half a patch apart (:func:`.views.half_patch_views`): five times
+            the work. Scores and words are those of the picture as it is.
         report: called with (steps done, steps in total) before the work, between steps and at the end; may raise
             to stop.
 
@@ -109,6 +112,9 @@ def explain(
     chosen = find_method(method)
     chosen.require(clip, options)
     views = choose_views(tuple(images.shape[-2:]), clip.image_size, fit)  # type: ignore[arg-type]
+    whole = len(views)
+    if shifted:
+        views += tuple(part for view in views for part in half_patch_views(view, clip.vision.grid))
     steps, done = len(views) * -(-len(images) // _IMAGES_PER_PASS), 0
     report = report or (lambda done, total: None)
     report(0, steps)
@@ -130,7 +136,7 @@ def explain(
                 done += 1
                 report(done, steps)
             maps.append(merge_maps(view_maps, views, tuple(images.shape[-2:])))  # type: ignore[arg-type]
-            features.append(torch.stack(view_features))
+            features.append(torch.stack(view_features[:whole]))
         return _assemble(
             clip, prompts, tokens, words, torch.cat(maps, dim=1), torch.cat(features, dim=1), text_features
         )

@@ -50,6 +50,24 @@ def choose_views(image_size: tuple[int, int], tower_size: tuple[int, int], fit: 
     return tuple(View(t, x, t + window_height, x + window_width) for t in rows for x in columns)
 
 
+def half_patch_views(view: View, grid: tuple[int, int]) -> tuple[View, ...]:
+    """Four windows of a view, a corner each, so much smaller that their patch grids lie half a patch apart.
+
+    A tower cannot say where in a patch an object lies; on grids between the others the same object falls on other
+    patches, and the mean of the maps resolves half a patch.
+
+    Args:
+        grid: rows and columns of the tower's patches.
+    """
+    height, width = view.bottom - view.top, view.right - view.left
+    down, right = round(height / (2 * grid[0])), round(width / (2 * grid[1]))
+    return tuple(
+        View(view.top + top, view.left + left, view.bottom - down + top, view.right - right + left)
+        for top in (0, down)
+        for left in (0, right)
+    )
+
+
 def _windows(length: int, window: int) -> tuple[list[int], int]:
     """Evenly spaced starts of windows that cover ``length``, and the window's (perhaps enlarged) size."""
     if window >= length:

@@ -93,7 +93,8 @@ class CLIPRelevancyMap:
                         "pictures at the image's size, in the order of the heatmap.",
                     },
                 ),
-            }
+            },
+            "optional": {"shifted_grids": map_inputs.SHIFTED},
         }
 
     @classmethod
@@ -113,6 +114,7 @@ class CLIPRelevancyMap:
         colormap: str,
         opacity: float,
         layout: str,
+        shifted_grids: bool = False,
     ) -> dict[str, Any]:
         prompts = map_inputs.prompts_of(text)
         images = core.explain.check_images(image_to_core(image))
@@ -120,7 +122,7 @@ class CLIPRelevancyMap:
         host.require_memory(32 * len(prompts) * len(images) * height * width, "text and image: drawing this many maps")
         projection = projection_for(clip.clip) if method == "eclip" else None
         options = core.methods.MapOptions(blocks=last_blocks or None, score=score, projection=projection)
-        found = self._explain(clip, images, prompts, method, options, fit)
+        found = self._explain(clip, images, prompts, method, options, fit, shifted_grids)
 
         heat = core.maps.normalize_map(found.maps)
         mask = core.maps.threshold_map(heat, threshold)
@@ -135,14 +137,21 @@ class CLIPRelevancyMap:
         return {"ui": host.preview_images(overlay), "result": result}
 
     def _explain(
-        self, clip: HostedClip, images: torch.Tensor, prompts: list[str], method: str, options: MapOptions, fit: Fit
+        self,
+        clip: HostedClip,
+        images: torch.Tensor,
+        prompts: list[str],
+        method: str,
+        options: MapOptions,
+        fit: Fit,
+        shifted: bool,
     ) -> Explanation:
         """Explain, or return the last explanation where only threshold, colours or layout changed."""
         digest = hashlib.blake2b(images.contiguous().cpu().numpy().tobytes(), digest_size=16).hexdigest()
-        key = repr((id(clip.clip), digest, tuple(images.shape), prompts, method, options, fit))
+        key = repr((id(clip.clip), digest, tuple(images.shape), prompts, method, options, fit, shifted))
         if self._last is None or self._last[0] != key:
             self._last = None  # give the memory back before the next result takes its own
             with host.progress() as report:
-                found = core.explain.explain(clip.ready(), images, prompts, method, options, fit, report)
+                found = core.explain.explain(clip.ready(), images, prompts, method, options, fit, shifted, report)
             self._last = (key, found)
         return self._last[1]

@@ -67,6 +67,7 @@ class CompareMethods:
                         "models/clip_explainability that was trained for this CLIP."
                     },
                 ),
+                "shifted_grids": map_inputs.SHIFTED,
             },
         }
 
@@ -89,6 +90,7 @@ class CompareMethods:
         colormap: str,
         opacity: float,
         eclip_projection: EclipProjection | None = None,
+        shifted_grids: bool = False,
     ) -> dict[str, Any]:
         import torch
 
@@ -102,7 +104,7 @@ class CompareMethods:
         options = core.methods.MapOptions(blocks=last_blocks or None, projection=projection)
         with host.progress(len(names)) as report:
             found = core.evaluation.method_comparison.compare(
-                clip.ready(), images, prompts, names, options, fit, report
+                clip.ready(), images, prompts, names, options, fit, shifted_grids, report
             )
         pictures = images.movedim(1, -1).cpu()
         grid = torch.stack(

@@ -57,7 +57,7 @@ def scene_prompt(seed: int) -> Prompt:
     """The workflow: a scene with its masks, the embedded CLIP, and the heat of each object's prompt."""
     scene = {"objects": "", "random_objects": 2, "width": 512, "height": 512, "scenes": 1, "clutter": 0.3, "seed": seed}
     settings = {"method": "relevancy", "last_blocks": 0, "score": "cosine", "fit": "stretch", "threshold": 0.2}
-    drawing = {"colormap": "turbo", "opacity": 0.5, "layout": "one per prompt"}
+    drawing = {"colormap": "turbo", "opacity": 0.5, "layout": "one per prompt", "shifted_grids": True}
     links = {"clip": ["clip", 0], "image": ["scene", 0], "text": ["scene", 2]}
     loader = {"source": "demo (embedded)", "download": False}
     return {

@@ -85,13 +85,14 @@ def recognition(model: Any, vendor: str, per_class: int) -> dict[str, Any]:
 
 def pointing(model: Any, vendor: str, count: int) -> dict[str, Any]:
     """Two-object scenes, each object asked for: is the map's peak on it?"""
-    hits, boxes, ahead, last = [], [], [], []
+    hits, boxes, ahead, last, finer = [], [], [], [], []
     for i in range(count):
         scene = scenes.draw_scene((20, i), PIXELS, n_objects=2, vendor=vendor, clutter=0.3 * (i % 2))
         prompts = [captions.fill(captions.PLAIN_TEMPLATE, o.label) for o in scene.objects]
         image = pictures([scene])
         maps = core.explain.explain(model, image, prompts).maps[:, 0].numpy()
         last_maps = core.explain.explain(model, image, prompts, options=core.options(blocks=1)).maps[:, 0].numpy()
+        finer_maps = core.explain.explain(model, image, prompts, shifted=True).maps[:, 0].numpy()
         for k, thing in enumerate(scene.objects):
             y, x = np.unravel_index(maps[k].argmax(), maps[k].shape)
             x0, y0, x1, y1 = thing.box
@@ -100,8 +101,15 @@ def pointing(model: Any, vendor: str, count: int) -> dict[str, Any]:
             boxes.append(x0 <= x < x1 and y0 <= y < y1)
             ahead.append(maps[k][thing.mask].mean() > maps[k][other].mean())
             last.append(bool(thing.mask[np.unravel_index(last_maps[k].argmax(), maps[k].shape)]))
-    by_scene = [np.array(v, float).reshape(count, 2).mean(1) for v in (hits, boxes, ahead, last)]
-    names = ("pointing_all_blocks", "in_box_all_blocks", "target_above_other", "pointing_last_block")
+            finer.append(bool(thing.mask[np.unravel_index(finer_maps[k].argmax(), finer_maps[k].shape)]))
+    by_scene = [np.array(v, float).reshape(count, 2).mean(1) for v in (hits, boxes, ahead, last, finer)]
+    names = (
+        "pointing_all_blocks",
+        "in_box_all_blocks",
+        "target_above_other",
+        "pointing_last_block",
+        "pointing_shifted_grids",
+    )
     return {"scenes": count, "prompts": 2 * count, **{n: interval(v) for n, v in zip(names, by_scene, strict=True)}}
 
 

@@ -57,6 +57,7 @@ def compare(
     methods: list[str],
     options: MapOptions,
     fit: Fit = "stretch",
+    shifted: bool = False,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Comparison:
     """Run the methods one after the other.
@@ -65,6 +66,7 @@ def compare(
 
     Args:
         images: ``[B, 1, 3 or 4, H, W]`` in 0..1.
+        fit, shifted: see :func:`..explain.explain`.
         report: called with (methods done, methods in total); may raise to stop.
 
     Raises:
@@ -78,7 +80,7 @@ def compare(
             left_out[name] = reason
             continue
         start = time.perf_counter()
-        found = explain(clip, images, prompts, name, options, fit)
+        found = explain(clip, images, prompts, name, options, fit, shifted)
         seconds.append(time.perf_counter() - start)
         heats.append(normalize_map(found.maps))
         ran.append(name)

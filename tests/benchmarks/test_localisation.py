@@ -27,7 +27,13 @@ def test_the_table_of_a_few_demo_scenes(localisation, tmp_path: Path) -> None:
     result = localisation.main(
         ["--queries", "4", "--methods", "relevancy", "itsm", "raw_attention", "--out", str(tmp_path)]
     )
-    assert set(result["methods"]) == {"relevancy", "relevancy, last block", "itsm", "raw_attention"}
+    assert set(result["methods"]) == {
+        "relevancy",
+        "relevancy, last block",
+        "relevancy, shifted grids",
+        "itsm",
+        "raw_attention",
+    }
     for row in result["methods"].values():
         assert row["queries"] >= 4
         assert row["ms"] > 0

@@ -8,6 +8,7 @@ import torch
 from clip_explainability.core.errors import InputError, UnsupportedFamilyError
 from clip_explainability.core.explain import check_images, explain
 from clip_explainability.core.methods import METHODS, MapOptions
+from clip_explainability.core.views import choose_views
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_clips import FAMILIES, tiny_clip
@@ -104,6 +105,25 @@ def test_progress_counts_every_step_and_can_stop():
 
     with pytest.raises(Stop):
         explain(tiny_clip("vit-cls"), torch.rand(9, 3, 20, 40), ["a cat"], fit="tile", report=stop)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("fit", ["stretch", "tile"])
+def test_shifted_grids_change_the_map_alone(family, fit):
+    clip, images, seen = tiny_clip(family), torch.rand(2, 3, 60, 90), []
+    plain = explain(clip, images, ["a cat"], fit=fit)
+    shifted = explain(clip, images, ["a cat"], fit=fit, shifted=True, report=lambda *steps: seen.append(steps))
+    assert shifted.maps.shape == plain.maps.shape
+    assert not shifted.maps.equal(plain.maps)
+    assert shifted.scores.equal(plain.scores)
+    assert seen[-1] == (len(seen) - 1, len(seen) - 1)
+    assert len(seen) - 1 == 5 * len(choose_views((60, 90), clip.image_size, fit))
+    if plain.word_scores is not None:
+        assert shifted.word_scores[0].equal(plain.word_scores[0])
+
+
+def test_one_pixel_on_shifted_grids():
+    assert explain(tiny_clip("vit-cls"), torch.rand(1, 3, 1, 1), ["a cat"], shifted=True).maps.shape == (1, 1, 1, 1)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

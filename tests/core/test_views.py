@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
-from clip_explainability.core.views import View, choose_views, cut_view, merge_maps
+from clip_explainability.core.views import View, choose_views, cut_view, half_patch_views, merge_maps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,6 +33,25 @@ def test_views_lie_in_the_image_and_tiles_cover_it(size, fit, tower):
             assert spans[0][0] == 0
             assert spans[-1][1] == length
             assert all(after[0] <= before[1] for before, after in pairwise(spans))
+
+
+@settings(max_examples=300, deadline=None)
+@given(sizes, st.tuples(st.integers(1, 32), st.integers(1, 32)))
+def test_half_patch_views_lie_in_their_view_and_never_vanish(size, grid):
+    whole = View(5, 9, 5 + size[0], 9 + size[1])
+    parts = half_patch_views(whole, grid)
+    assert len(parts) == 4
+    for part in parts:
+        assert whole.top <= part.top < part.bottom <= whole.bottom
+        assert whole.left <= part.left < part.right <= whole.right
+
+
+def test_half_patch_views_are_half_a_patch_apart():
+    first, right, down, both = half_patch_views(View(0, 0, 120, 240), (12, 12))
+    assert (first.bottom - first.top, first.right - first.left) == (115, 230)
+    assert (right.left - first.left, right.top - first.top) == (10, 0)
+    assert (down.left - first.left, down.top - first.top) == (0, 5)
+    assert (both.bottom, both.right) == (120, 240)
 
 
 def test_a_map_lands_where_its_view_was_cut():

@@ -48,6 +48,14 @@ def test_shapes_and_order(clip):
     assert len(data["prompts"][0]["images"]) == 3
 
 
+def test_shifted_grids_are_another_map_of_the_same_scores(clip):
+    node, image = CLIPRelevancyMap(), torch.rand(1, 60, 80, 3)
+    plain, shifted = run(node, clip, image), run(node, clip, image, shifted_grids=True)
+    assert not plain[1].equal(shifted[1])
+    scores = [[p["images"][0]["score"] for p in json.loads(result[4])["prompts"]] for result in (plain, shifted)]
+    assert scores[0] == scores[1]
+
+
 def test_grid_has_one_picture_for_each_image(clip):
     overlay = run(CLIPRelevancyMap(), clip, torch.rand(2, 50, 70, 3))[0]
     assert overlay.shape[0] == 2
