@@ -68,7 +68,7 @@ class Guidance:
 class Sampling:
     """The sampler's settings; `text` off draws without the diffusion model's own text."""
 
-    steps: int = 30
+    steps: int = 20
     cfg: float = 3.0
     sampler: str = "euler_ancestral"
     scheduler: str = "normal"
