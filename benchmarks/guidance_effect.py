@@ -15,13 +15,16 @@ import hashlib
 import json
 import multiprocessing
 import sys
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from guidance_studio import Guidance, Sampling, Studio, Task
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "training"))
@@ -30,9 +33,8 @@ FIRST_SEED = 1000
 """Seeds below it were used to choose settings."""
 BOX_SHARES = (0.34, 0.48)
 
-# Found on seeds below FIRST_SEED. Beside its own text the model needs a nudge while the layout forms; a pull as strong as
-# the picture needs without text makes CLIP content with traces of an object. The gradient of the cheap route, through
-# decoder and CLIP alone, is texture here, and the last block of the demo CLIP points poorly.
+# Found on seeds below FIRST_SEED. Beside its own text the model needs a nudge while the layout forms; a pull as strong
+# as pictures without text need makes CLIP content with traces of an object. The demo CLIP's last block points poorly.
 NUDGE = {"route": "full", "strength": 0.3, "end_percent": 0.5, "cutouts": 4, "word_weight": 1.0}
 PULL = {"route": "full", "strength": 1.5, "end_percent": 0.7, "cutouts": 4, "word_weight": 0.1}
 BOXES = {"strength": 0.5, "end_percent": 0.5, "box_weight": 2.0, "box_blocks": 0}
@@ -113,32 +115,56 @@ def judge_picture(task: Task, found: list[Any]) -> dict[str, float]:
     }
 
 
-def draw_all(tasks: list[Task], variants: dict[str, dict[str, Guidance | None]], progress: bool) -> dict[Any, Any]:
-    """Pictures uint8 [N, 96, 96, 3] of every variant of every setting."""
+def draw_all(
+    tasks: list[Task], variants: dict[str, dict[str, Guidance | None]], store: Path, progress: bool
+) -> dict[Any, Any]:
+    """Pictures uint8 [N, 96, 96, 3] of every variant of every setting; those in the store are not drawn again."""
     studio, began = Studio(), time.perf_counter()
     pictures: dict[Any, list[np.ndarray]] = {}
     for number, task in enumerate(tasks):
         for setting, chosen in variants.items():
             for name, guidance in chosen.items():
-                image = studio.draw(task, guidance, SETTINGS[setting]).clamp(0, 1)
-                pictures.setdefault((setting, name), []).append((image.permute(1, 2, 0) * 255).round().byte().numpy())
+                kept = store / digest(task, guidance, SETTINGS[setting])
+                if kept.exists():
+                    drawn = np.asarray(Image.open(kept))
+                else:
+                    image = studio.draw(task, guidance, SETTINGS[setting]).clamp(0, 1)
+                    drawn = (image.permute(1, 2, 0) * 255).round().byte().numpy()
+                    Image.fromarray(drawn).save(kept)
+                pictures.setdefault((setting, name), []).append(drawn)
         if progress and (number + 1) % 5 == 0:
             left = (time.perf_counter() - began) / (number + 1) * (len(tasks) - number - 1)
             print(f"  {number + 1} of {len(tasks)} prompts, {left:.0f} s left", flush=True)
     return {key: np.stack(images) for key, images in pictures.items()}
 
 
+def digest(task: Task, guidance: Guidance | None, sampling: Sampling) -> str:
+    """File name for a picture: of all that it depends on, but for the code."""
+    return hashlib.sha256(repr((task, guidance, sampling, *weights())).encode()).hexdigest()[:32] + ".png"
+
+
+@cache
+def weights() -> tuple[str, str]:
+    """Digests of the demo CLIP and the demo diffusion model."""
+    from clip_explainability.core.demo.clip import WEIGHTS as CLIP_WEIGHTS
+    from clip_explainability.core.demo.diffusion import WEIGHTS
+
+    clip, diffusion = (hashlib.sha256(path.read_bytes()).hexdigest() for path in (CLIP_WEIGHTS, WEIGHTS))
+    return clip, diffusion
+
+
 def draw_in_processes(
-    tasks: list[Task], variants: dict[str, dict[str, Guidance | None]], processes: int
+    tasks: list[Task], variants: dict[str, dict[str, Guidance | None]], store: Path, processes: int
 ) -> dict[Any, np.ndarray]:
     """The same, shared among processes; in the order of the tasks."""
+    store.mkdir(parents=True, exist_ok=True)
     if processes == 1:
-        return draw_all(tasks, variants, True)
+        return draw_all(tasks, variants, store, True)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         parts = list(
             pool.map(draw_all, [tasks[i::processes] for i in range(processes)], [variants] * processes,
-                     [i == 0 for i in range(processes)])
+                     [store] * processes, [i == 0 for i in range(processes)])
         )  # fmt: skip
     joined = {}
     for key in parts[0]:
@@ -198,8 +224,6 @@ def _value(text: str) -> Any:
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
     """Run the benchmark, write its report and return it."""
     import torch
-    from clip_explainability.core.demo.clip import WEIGHTS as CLIP_WEIGHTS
-    from clip_explainability.core.demo.diffusion import WEIGHTS
     from diffusion_world import ScenePainter
     from guidance_effect_report import TITLES, write_report
     from judge import frechet_distance, load_judge
@@ -213,6 +237,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--set", nargs="+", default=[], metavar="WIDGET=VALUE", help="change the guided variants")
     parser.add_argument("--variants", nargs="+", default=list(TITLES), choices=list(TITLES))
     parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
+    parser.add_argument("--store", type=Path, help="keep the pictures here, and go on from those that are here")
     parser.add_argument("--no-report", action="store_true", help="print the rates only, measure no cost")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     options = parser.parse_args(arguments)
@@ -225,7 +250,8 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         for setting in options.settings
     }
     print(f"{count} prompts, {sum(len(v) for v in variants.values())} pictures each", flush=True)
-    pictures = draw_in_processes(tasks, variants, options.processes)
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = draw_in_processes(tasks, variants, options.store or Path(folder), options.processes)
     judge = load_judge()
     real = ScenePainter(99_991, two=1.0).batch(1000).images
     real_features = judge.features(real)
@@ -238,7 +264,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         if count > 2 * real_features.shape[1]:
             distance = round(frechet_distance(judge.features(drawn), real_features), 3)
             rows[setting][name]["distance_to_real"] = distance
-    if options.no_report or len(options.variants) < len(TITLES) or len(options.settings) < len(SETTINGS):
+    if options.no_report or len(options.variants) < len(TITLES) or "text" not in options.settings:
         for setting, of_setting in rows.items():
             for name, row in of_setting.items():
                 means = {key: round(float(np.nanmean(v)), 3) for key, v in row.items()}
@@ -251,8 +277,12 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         "first_seed": options.first_seed,
         "seconds": round(time.perf_counter() - began),
         "machine": describe_machine(),
-        "clip": hashlib.sha256(CLIP_WEIGHTS.read_bytes()).hexdigest()[:16],
-        "diffusion": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()[:16],
+        "clip": weights()[0][:16],
+        "diffusion": weights()[1][:16],
+        "guidance": {
+            setting: {name: each and {"boxes": each.boxes, **each.changes} for name, each in chosen.items()}
+            for setting, chosen in variants.items()
+        },
         "judge_threshold": judge.threshold,
         "seconds_a_step": {name: round(value, 4) for name, value in cost.items()},
     }

@@ -15,12 +15,12 @@ DIFFUSION: Node = ("diffusion", "LoadDemoDiffusion", {})
 PROMPT = "a photo of a frog and a donut"
 POSITIVE: Node = ("positive", "CLIPTextEncode", {"text": PROMPT})
 NEGATIVE: Node = ("negative", "CLIPTextEncode", {"text": ""})
-SAMPLER: Node = ("sampler", "KSampler", {"seed": 7, "steps": 30, "cfg": 3, "sampler_name": "euler_ancestral"})
+SAMPLER: Node = ("sampler", "KSampler", {"seed": 7, "steps": 20, "cfg": 3, "sampler_name": "euler_ancestral"})
 DECODE: Node = ("decode", "VAEDecode", {})
 GUIDE: Node = (
     "guide",
     "ExplainabilityGuidance",
-    {"prompt": PROMPT, "strength": 1.5, "end_percent": 0.7, "route": "full", "cutouts": 4},
+    {"prompt": PROMPT, "box_blocks": 0},
 )
 BOXES = json.dumps(
     {
