@@ -3,8 +3,9 @@
     python benchmarks/guidance_effect.py [--quick] [--prompts 200] [--processes 2]
 
 The demo diffusion model draws pictures of two objects unguided, guided by CLIP's similarity alone, by ours (words), and
-by ours with boxes. A detector that was trained apart says what is there and where. Two settings: with the diffusion
-model's own text, and without it, so that CLIP is the only one that reads the prompt (the setting of the papers).
+by ours with boxes; and the best of four unguided ones is picked as CLIP ranks them. A detector that was trained apart
+says what is there and where. Two settings: with the diffusion model's own text, and without it, so that CLIP alone
+reads the prompt (the setting of the papers).
 Needs ComfyUI, as the pack's test environment has it; writes guidance_effect.{json,md,png}.
 """
 
@@ -18,12 +19,14 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from guidance_studio import Guidance, Sampling, Studio, Task
+import torch
+from guidance_studio import Guidance, Pick, Sampling, Studio, Task
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +44,13 @@ BOXES = {"strength": 0.5, "end_percent": 0.5, "box_weight": 2.0, "box_blocks": 0
 SETTINGS = {"text": Sampling(), "no_text": Sampling(text=False)}
 
 
-def variants_of(words: dict[str, Any], boxes: dict[str, Any]) -> dict[str, Guidance | None]:
+How = Guidance | Pick | None
+"""How a picture is made; None: unguided."""
+FURTHER_SEEDS = 1_000_000
+"""Between the seeds of the pictures that one is picked from."""
+
+
+def variants_of(words: dict[str, Any], boxes: dict[str, Any]) -> dict[str, How]:
     """What is compared: similarity alone has all the settings of ours but the words."""
     return {
         "unguided": None,
@@ -51,8 +60,12 @@ def variants_of(words: dict[str, Any], boxes: dict[str, Any]) -> dict[str, Guida
     }
 
 
-VARIANTS = {
-    "text": variants_of(NUDGE, {**NUDGE, **BOXES}),
+VARIANTS: dict[str, dict[str, How]] = {
+    "text": {
+        **variants_of(NUDGE, {**NUDGE, **BOXES}),
+        "pick_similarity": Pick(explained=False),
+        "pick_explained": Pick(explained=True),
+    },
     "no_text": variants_of(PULL, {**PULL, "box_weight": 2.0, "box_blocks": 0}),
 }
 
@@ -115,27 +128,35 @@ def judge_picture(task: Task, found: list[Any]) -> dict[str, float]:
     }
 
 
-def draw_all(
-    tasks: list[Task], variants: dict[str, dict[str, Guidance | None]], store: Path, progress: bool
-) -> dict[Any, Any]:
+def draw_all(tasks: list[Task], variants: dict[str, dict[str, How]], store: Path, progress: bool) -> dict[Any, Any]:
     """Pictures uint8 [N, 96, 96, 3] of every variant of every setting; those in the store are not drawn again."""
     studio, began = Studio(), time.perf_counter()
     pictures: dict[Any, list[np.ndarray]] = {}
     for number, task in enumerate(tasks):
         for setting, chosen in variants.items():
-            for name, guidance in chosen.items():
-                kept = store / digest(task, guidance, SETTINGS[setting])
-                if kept.exists():
-                    drawn = np.asarray(Image.open(kept))
-                else:
-                    image = studio.draw(task, guidance, SETTINGS[setting]).clamp(0, 1)
-                    drawn = (image.permute(1, 2, 0) * 255).round().byte().numpy()
-                    Image.fromarray(drawn).save(kept)
+            for name, how in chosen.items():
+                drawn = make_picture(studio, task, how, SETTINGS[setting], store)
                 pictures.setdefault((setting, name), []).append(drawn)
         if progress and (number + 1) % 5 == 0:
             left = (time.perf_counter() - began) / (number + 1) * (len(tasks) - number - 1)
             print(f"  {number + 1} of {len(tasks)} prompts, {left:.0f} s left", flush=True)
     return {key: np.stack(images) for key, images in pictures.items()}
+
+
+def make_picture(studio: Studio, task: Task, how: How, sampling: Sampling, store: Path) -> np.ndarray:
+    """One picture uint8 [96, 96, 3], from the store where it is there."""
+    if isinstance(how, Pick):
+        tries = [replace(task, seed=task.seed + each * FURTHER_SEEDS) for each in range(how.of)]
+        drawn = np.stack([make_picture(studio, each, None, sampling, store) for each in tries])
+        pixels = torch.from_numpy(drawn).permute(0, 3, 1, 2).float() / 255
+        return drawn[studio.pick(task, pixels, how.explained)]
+    kept = store / digest(task, how, sampling)
+    if kept.exists():
+        return np.asarray(Image.open(kept))
+    image = studio.draw(task, how, sampling).clamp(0, 1)
+    drawn = (image.permute(1, 2, 0) * 255).round().byte().numpy()
+    Image.fromarray(drawn).save(kept)
+    return drawn
 
 
 def digest(task: Task, guidance: Guidance | None, sampling: Sampling) -> str:
@@ -154,7 +175,7 @@ def weights() -> tuple[str, str]:
 
 
 def draw_in_processes(
-    tasks: list[Task], variants: dict[str, dict[str, Guidance | None]], store: Path, processes: int
+    tasks: list[Task], variants: dict[str, dict[str, How]], store: Path, processes: int
 ) -> dict[Any, np.ndarray]:
     """The same, shared among processes; in the order of the tasks."""
     store.mkdir(parents=True, exist_ok=True)
@@ -176,7 +197,6 @@ def draw_in_processes(
 
 def seconds_a_step(studio: Studio, task: Task, guidance: Guidance | None, sampling: Sampling) -> float:
     """Seconds of a sampling step, decoding left out: the difference of a long and a short run."""
-    from dataclasses import replace
 
     def run(steps: int) -> float:
         began = time.perf_counter()
@@ -205,10 +225,10 @@ def measure_cost(repeats: int) -> dict[str, float]:
     return {name: float(np.median(values)) for name, values in taken.items()}
 
 
-def changed(guidance: Guidance | None, settings: list[str]) -> Guidance | None:
+def changed(guidance: How, settings: list[str]) -> How:
     """A variant with widgets set as `name=value`."""
-    if guidance is None:
-        return None
+    if not isinstance(guidance, Guidance):
+        return guidance
     given = dict(setting.split("=", 1) for setting in settings)
     values = {name: _value(text) for name, text in given.items()}
     return Guidance(guidance.boxes, {**guidance.changes, **values})
@@ -223,7 +243,6 @@ def _value(text: str) -> Any:
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
     """Run the benchmark, write its report and return it."""
-    import torch
     from diffusion_world import ScenePainter
     from guidance_effect_report import TITLES, write_report
     from judge import frechet_distance, load_judge
@@ -246,7 +265,9 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     began = time.perf_counter()
     tasks = make_tasks(count, options.first_seed)
     variants = {
-        setting: {name: changed(VARIANTS[setting][name], options.set) for name in options.variants}
+        setting: {
+            name: changed(how, options.set) for name, how in VARIANTS[setting].items() if name in options.variants
+        }
         for setting in options.settings
     }
     print(f"{count} prompts, {sum(len(v) for v in variants.values())} pictures each", flush=True)
@@ -280,7 +301,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         "clip": weights()[0][:16],
         "diffusion": weights()[1][:16],
         "guidance": {
-            setting: {name: each and {"boxes": each.boxes, **each.changes} for name, each in chosen.items()}
+            setting: {name: each and asdict(each) for name, each in chosen.items()}
             for setting, chosen in variants.items()
         },
         "judge_threshold": judge.threshold,

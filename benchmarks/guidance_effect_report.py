@@ -16,7 +16,10 @@ TITLES = {
     "similarity": "similarity only",
     "ours": "ours, words",
     "ours_boxes": "ours, words and boxes",
+    "pick_similarity": "best of four, by similarity",
+    "pick_explained": "best of four, explained",
 }
+PICKS = ("pick_similarity", "pick_explained")
 SETTING_TITLES = {"text": "with the diffusion model's own text", "no_text": "CLIP is the only one that reads"}
 COLUMNS = {
     "missing_word_rate": "words missing",
@@ -54,6 +57,7 @@ def write_report(result: dict[str, Any], rows: dict[str, dict[str, Any]], tasks:
     for key, ours in (("missing_word_rate", "ours"), ("centre_in_box_rate", "ours_boxes"), ("box_miou", "ours_boxes")):
         names = {"unguided": "unguided", "similarity": "similarity", "ours": ours}
         result[key] = {name: with_text[variant][key] for name, variant in names.items()}
+    result["missing_word_rate"] |= {name: with_text[name]["missing_word_rate"] for name in PICKS}
     step = result["seconds_a_step"]
     result["cost_ratio_vs_similarity"] = {
         name: round(step[name] / step["similarity"], 3) for name in ("words", "boxes3")
@@ -114,23 +118,24 @@ def picture(result: dict[str, Any], tasks: list[Task], pictures: dict[Any, np.nd
 
     shown = ("missing_word_rate", "centre_in_box_rate", "box_miou")
     settings = list(result["settings"])
-    figure = Figure(figsize=(12, 4 + 2.1 * 4 * len(settings)), layout="constrained")
-    top, below = figure.subfigures(2, 1, height_ratios=[3.4, 2.1 * 4 * len(settings)])
+    drawn = [(setting, name) for setting in settings for name in result["settings"][setting]]
+    figure = Figure(figsize=(12, 4 + 2.1 * len(drawn)), layout="constrained")
+    top, below = figure.subfigures(2, 1, height_ratios=[3.4, 2.1 * len(drawn)])
     for place, (axes, key) in enumerate(zip(top.subplots(1, len(shown)), shown, strict=True)):
         for offset, setting in enumerate(settings):
             rows = result["settings"][setting]
-            means = np.array([rows[name][key]["mean"] for name in TITLES])
-            errors = np.abs(np.array([rows[name][key]["ci95"] for name in TITLES]).T - means)
-            spots = np.arange(len(TITLES)) + 0.38 * offset
+            means = np.array([row[key]["mean"] for row in rows.values()])
+            errors = np.abs(np.array([row[key]["ci95"] for row in rows.values()]).T - means)
+            spots = np.array([list(TITLES).index(name) for name in rows]) + 0.38 * offset
             axes.bar(spots, means, 0.36, yerr=errors, capsize=2, label=SETTING_TITLES[setting])
-        axes.set_xticks(np.arange(len(TITLES)) + 0.19, [t.replace(", ", ",\n") for t in TITLES.values()], fontsize=8)
+        axes.set_xticks(np.arange(len(TITLES)) + 0.19, list(TITLES.values()), fontsize=8, rotation=25, ha="right")
         axes.set_title(COLUMNS[key])
         axes.set_ylim(0, 1)
         axes.spines[["top", "right"]].set_visible(False)
         if place == 0:
             axes.legend(fontsize=8, frameon=False)
-    grid = below.subplots(len(settings) * len(TITLES), EXAMPLES, squeeze=False)
-    for row, (setting, name) in enumerate((s, n) for s in settings for n in TITLES):
+    grid = below.subplots(len(drawn), EXAMPLES, squeeze=False)
+    for row, (setting, name) in enumerate(drawn):
         for column, axes in enumerate(grid[row]):
             axes.set_xticks([])
             axes.set_yticks([])

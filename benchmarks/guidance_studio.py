@@ -65,6 +65,14 @@ class Guidance:
 
 
 @dataclass(frozen=True)
+class Pick:
+    """No guidance: the best of several pictures, as Pick Best Explained ranks them, or by CLIP's similarity alone."""
+
+    explained: bool
+    of: int = 4
+
+
+@dataclass(frozen=True)
 class Sampling:
     """The sampler's settings; `text` off draws without the diffusion model's own text."""
 
@@ -119,6 +127,14 @@ class Studio:
                 sampling.scheduler, positive, self.empty, self.latent, 1.0,
             )[0]  # fmt: skip
             return self.nodes.VAEDecode().decode(self.vae, drawn)[0][0].permute(2, 0, 1).float().clone()
+
+    def pick(self, task: Task, images: torch.Tensor, explained: bool) -> int:
+        """Index of the best of unguided pictures ``[n, 3, 96, 96]``."""
+        from clip_explainability.core.ranking import rank_images
+
+        with torch.inference_mode():
+            ranking = rank_images(self.clip.ready(), images, task.prompt)
+        return ranking.order[0] if explained else int(ranking.words.similarity.argmax())
 
 
 def node_defaults(node: type) -> dict[str, Any]:

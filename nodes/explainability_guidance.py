@@ -79,8 +79,8 @@ class ExplainabilityGuidance:
                         "max": 5.0,
                         "step": 0.01,
                         "tooltip": "How far each guided call shifts the predicted noise, as a share of its size. 0.3 "
-                        "helps a sampler along that reads the prompt too, 0.5 suits boxes; 1 and more break objects. "
-                        "0 only measures (for the report).",
+                        "nudges, 0.5 moves objects towards their boxes, 1 and more break objects (seen on the demo "
+                        "models). 0 only measures (for the report).",
                     },
                 ),
                 "words": WORDS,
@@ -142,8 +142,7 @@ class ExplainabilityGuidance:
                         "advanced": True,
                         "tooltip": "full: the gradient goes through decoder, CLIP and the diffusion model to the noisy "
                         "latents; another 1.5 to 3.5 steps of time each guided step and, although checkpointed, "
-                        "gigabytes. cheap: it stops at the predicted picture; no extra call of the model, and on the "
-                        "demo models no effect that could be measured.",
+                        "gigabytes. cheap: it stops at the predicted picture; no extra call of the model.",
                     },
                 ),
                 "normalize_gradient": (

@@ -89,7 +89,7 @@ BOX_BLOCKS: Any = (
 
 
 def word_weight_widget(default: float) -> Any:
-    """The widget for λ. NTLB's 0.1 is too little to be seen beside a diffusion model's own text."""
+    """The widget for λ."""
     return (
         "FLOAT",
         {
@@ -97,8 +97,7 @@ def word_weight_widget(default: float) -> Any:
             "min": 0.0,
             "max": 10.0,
             "step": 0.01,
-            "tooltip": "Weight λ of the words beside the similarity (0.1 in the paper; 1 did best beside a diffusion "
-            "model's own text); 0 turns the words off.",
+            "tooltip": "Weight λ of the words beside the similarity (0.1 in the paper); 0 turns the words off.",
         },
     )
 

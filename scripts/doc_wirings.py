@@ -40,7 +40,8 @@ SAMPLING = [
     "sampler.LATENT > decode.samples",
     "diffusion.VAE > decode.vae",
 ]
-GUIDED = ["diffusion.MODEL > guide.model", "clip.clip > guide.clip", "guide.model > sampler.model", *SAMPLING]
+GUIDED = ["diffusion.MODEL > guide.model", "diffusion.VAE > guide.vae", "clip.clip > guide.clip",
+          "guide.model > sampler.model", *SAMPLING]  # fmt: skip
 CLASSES = "cat\ndog\nfish\ncar\nhouse\ntree"
 APART: Node = ("scene", "DemoScene", {"objects": "cat, dog, fish, car, house, tree", "apart": True, "seed": 5})
 
