@@ -78,11 +78,9 @@ def markdown(result: dict[str, Any]) -> str:
         f"{machine_line(result['machine'])}; {result['seconds']} s.",
         "",
         "Cost of a step at this toy size, where the diffusion model is as cheap as CLIP: "
-        + ", ".join(
-            f"{name} {ratio:.2f} x similarity only" for name, ratio in result["cost_ratio_vs_similarity"].items()
-        )
+        + ratios(result["cost_ratio_vs_similarity"], "similarity only")
         + "; "
-        + ", ".join(f"{name} {ratio:.1f} x unguided" for name, ratio in result["cost_ratio_vs_unguided"].items())
+        + ratios(result["cost_ratio_vs_unguided"], "unguided")
         + ".",
     ]
     for setting, variants in result["settings"].items():
@@ -91,9 +89,7 @@ def markdown(result: dict[str, Any]) -> str:
         lines += ["", f"**{SETTING_TITLES[setting].capitalize()}**", "", "| | " + " | ".join(titles) + " |"]
         lines.append("| --- |" + " ---: |" * len(titles))
         for name, row in variants.items():
-            cells = [
-                f"{row[key]['mean']:.3f} ±{(row[key]['ci95'][1] - row[key]['ci95'][0]) / 2:.3f}" for key in COLUMNS
-            ]
+            cells = [with_interval(row[key]) for key in COLUMNS]
             if distances:
                 cells.append(f"{row['distance_to_real']:.2f}")
             lines.append(f"| {TITLES[name]} | " + " | ".join(cells) + " |")
