@@ -40,9 +40,9 @@ BOX_SHARES = (0.34, 0.48)
 # as pictures without text need makes CLIP content with traces of an object. The demo CLIP's last block points poorly.
 NUDGE = {"route": "full", "strength": 0.3, "end_percent": 0.5, "cutouts": 4, "word_weight": 1.0}
 PULL = {"route": "full", "strength": 1.5, "end_percent": 0.7, "cutouts": 4, "word_weight": 0.1}
-BOXES = {"strength": 0.5, "end_percent": 0.5, "box_weight": 2.0, "box_blocks": 0}
+BOXES = {"box_weight": 2.0, "box_blocks": 0}
+NUDGE_TO_BOXES = {**NUDGE, **BOXES, "strength": 0.5}
 SETTINGS = {"text": Sampling(), "no_text": Sampling(text=False)}
-
 
 How = Guidance | Pick | None
 """How a picture is made; None: unguided."""
@@ -62,11 +62,11 @@ def variants_of(words: dict[str, Any], boxes: dict[str, Any]) -> dict[str, How]:
 
 VARIANTS: dict[str, dict[str, How]] = {
     "text": {
-        **variants_of(NUDGE, {**NUDGE, **BOXES}),
+        **variants_of(NUDGE, NUDGE_TO_BOXES),
         "pick_similarity": Pick(explained=False),
         "pick_explained": Pick(explained=True),
     },
-    "no_text": variants_of(PULL, {**PULL, "box_weight": 2.0, "box_blocks": 0}),
+    "no_text": variants_of(PULL, {**PULL, **BOXES}),
 }
 
 
@@ -216,7 +216,7 @@ def measure_cost(repeats: int) -> dict[str, float]:
         "unguided": None,
         "similarity": Guidance(changes={**NUDGE, "word_weight": 0.0}),
         "words": Guidance(changes=always),
-        "boxes3": Guidance(True, {**NUDGE, **BOXES, "word_weight": 0.0}),
+        "boxes3": Guidance(True, {**NUDGE_TO_BOXES, "word_weight": 0.0}),
     }
     taken: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(repeats):

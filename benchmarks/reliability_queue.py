@@ -30,8 +30,9 @@ def check_soak(trial: Trial) -> dict[str, Any]:
                 )
 
         deadline = time.monotonic() + trial.seconds
-        resident = lambda: process.memory_info().rss / 2**20  # noqa: E731
-        found = soak(client, resident, list(workflows.values()), prompts, deadline, say)
+        found = soak(
+            client, lambda: process.memory_info().rss / 2**20, list(workflows.values()), prompts, deadline, say
+        )
     window = min(5 * len(workflows), found.prompts // 4)
     warm_up = min(100, found.prompts // 2)
     growth = found.growth(warm_up, window)

@@ -59,16 +59,22 @@ def check_images(images: torch.Tensor, name: str = "image") -> torch.Tensor:
             f"{name} has shape {tuple(images.shape)}; expected a non-empty batch [B, C, H, W] with 1, 3 or 4 channels"
         )
     images = images.float()
-    finite = images.isfinite().flatten(1).all(dim=1)
-    if not finite.all():
-        bad = (~finite).nonzero().flatten().tolist()
-        raise InputError(f"{name}: number {bad[0]} of the batch contains NaN or infinite pixels; mend what made it")
+    check_finite(images, name, "pixels")
     images = images.clamp(0, 1)
     if images.shape[1] == 1:
         return images.expand(-1, 3, -1, -1)
     if images.shape[1] == 4:
         return images[:, :3] * images[:, 3:] + (1 - images[:, 3:])
     return images
+
+
+def check_finite(batch: torch.Tensor, name: str, values: str) -> None:
+    """Raise :class:`InputError` for the first of a batch ``[B, ...]`` with NaN or infinite ``values``."""
+    broken = (~batch.isfinite().flatten(1).all(dim=1)).nonzero().flatten().tolist()
+    if broken:
+        raise InputError(
+            f"{name}: number {broken[0]} of the batch contains NaN or infinite {values}; mend what made it"
+        )
 
 
 def check_prompts(prompts: list[str], name: str = "text") -> list[str]:

@@ -13,13 +13,14 @@ from .guidance_inputs import (
     BOX_WEIGHT,
     CLIP,
     CONSTRAINTS,
+    CUTOUTS,
     NEGLECT_THRESHOLD,
     PROMPT,
     SEED,
+    WORD_WEIGHT,
     WORDS,
     build_objective,
-    cutouts_widget,
-    word_weight_widget,
+    with_default,
 )
 from .hosted_clip import HostedClip
 
@@ -84,7 +85,7 @@ class ExplainabilityGuidance:
                     },
                 ),
                 "words": WORDS,
-                "word_weight": word_weight_widget(1.0),
+                "word_weight": with_default(WORD_WEIGHT, 1.0),
                 "box_weight": BOX_WEIGHT,
                 "start_percent": (
                     "FLOAT",
@@ -117,7 +118,7 @@ class ExplainabilityGuidance:
                         "tooltip": "Guide every n-th step only: 2 halves the cost of guidance.",
                     },
                 ),
-                "cutouts": cutouts_widget(4),
+                "cutouts": with_default(CUTOUTS, 4),
                 "decode": (
                     ["auto", "fast", "vae"],
                     {

@@ -29,6 +29,16 @@ WORDS: Any = (
         "the moment. all: every content word, always. marked: those in [square brackets] in the prompt.",
     },
 )
+WORD_WEIGHT: Any = (
+    "FLOAT",
+    {
+        "default": 0.1,
+        "min": 0.0,
+        "max": 10.0,
+        "step": 0.01,
+        "tooltip": "Weight λ of the words beside the similarity (0.1 in the paper); 0 turns the words off.",
+    },
+)
 BOX_WEIGHT: Any = (
     "FLOAT",
     {
@@ -37,6 +47,16 @@ BOX_WEIGHT: Any = (
         "max": 20.0,
         "step": 0.05,
         "tooltip": "Weight of the boxes; 1 is the paper's 0.15 / √area for each. 0 turns the boxes off.",
+    },
+)
+CUTOUTS: Any = (
+    "INT",
+    {
+        "default": 8,
+        "min": 1,
+        "max": 64,
+        "tooltip": "Random windows through which CLIP looks at the picture. More of them make the gradient steadier; "
+        "time and memory of the CLIP part grow with them.",
     },
 )
 SEED: Any = (
@@ -88,32 +108,10 @@ BOX_BLOCKS: Any = (
 )
 
 
-def word_weight_widget(default: float) -> Any:
-    """The widget for λ."""
-    return (
-        "FLOAT",
-        {
-            "default": default,
-            "min": 0.0,
-            "max": 10.0,
-            "step": 0.01,
-            "tooltip": "Weight λ of the words beside the similarity (0.1 in the paper); 0 turns the words off.",
-        },
-    )
-
-
-def cutouts_widget(default: int) -> Any:
-    """The widget for the windows."""
-    return (
-        "INT",
-        {
-            "default": default,
-            "min": 1,
-            "max": 64,
-            "tooltip": "Random windows through which CLIP looks at the picture. More of them make the gradient "
-            "steadier; time and memory of the CLIP part grow with them.",
-        },
-    )
+def with_default(widget: Any, default: float) -> Any:
+    """A widget that starts at another value."""
+    kind, options = widget
+    return kind, {**options, "default": default}
 
 
 def build_objective(

@@ -14,13 +14,13 @@ from .guidance_inputs import (
     BOX_WEIGHT,
     CLIP,
     CONSTRAINTS,
+    CUTOUTS,
     NEGLECT_THRESHOLD,
     PROMPT,
     SEED,
+    WORD_WEIGHT,
     WORDS,
     build_objective,
-    cutouts_widget,
-    word_weight_widget,
 )
 from .hosted_clip import HostedClip
 
@@ -82,9 +82,9 @@ class OptimizeLatent:
                     },
                 ),
                 "words": WORDS,
-                "word_weight": word_weight_widget(0.1),
+                "word_weight": WORD_WEIGHT,
                 "box_weight": BOX_WEIGHT,
-                "cutouts": cutouts_widget(8),
+                "cutouts": CUTOUTS,
                 "seed": SEED,
             },
             "optional": {

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import InputError
+from ..explain import check_finite
 from ..grad_mode import gradients, normal
 from .cutouts import draw_windows, seeded_generator
 from .objective import Losses, Objective
@@ -97,9 +98,7 @@ def optimize_latents(
 def _check(start: torch.Tensor) -> None:
     if 0 in start.shape:
         raise InputError(f"latent is empty: its shape is {tuple(start.shape)}")
-    broken = (~start.isfinite().flatten(1).all(dim=1)).nonzero().flatten().tolist()
-    if broken:
-        raise InputError(f"latent: number {broken[0]} of the batch contains NaN or infinite values; mend what made it")
+    check_finite(start, "latent", "values")
 
 
 def _pictures(decode: Callable[[torch.Tensor], torch.Tensor], latents: torch.Tensor) -> torch.Tensor:
