@@ -100,17 +100,26 @@ def running_host(address: str | None) -> Iterator[str]:
 
 
 @contextmanager
-def graph_page(client: ComfyClient, files: dict[tuple[str, str], set[str]]) -> Iterator[GraphPage]:
-    """A page with the newest frontend before the host; it takes the host to have these files."""
+def editor(
+    client: ComfyClient, files: dict[tuple[str, str], set[str]], settings: dict[str, Any]
+) -> Iterator[tuple[Any, str]]:
+    """A browser, and where the newest frontend stands before the host; it takes the host to have these files."""
     program = chromium.find()
     if program is None:
         raise SystemExit(chromium.ADVICE)
     pictures = {name: stand_in() for (node, _), names in files.items() if node == "LoadImage" for name in names}
-    server = FrontendServer(client.address, PAGE_SETTINGS, choices=files, pictures=pictures)
+    server = FrontendServer(client.address, settings, choices=files, pictures=pictures)
     with server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(program), args=CHROMIUM_FLAGS)
-        yield GraphPage(browser, server.address, client)
+        yield browser, server.address
         browser.close()
+
+
+@contextmanager
+def graph_page(client: ComfyClient, files: dict[tuple[str, str], set[str]]) -> Iterator[GraphPage]:
+    """A page of that editor for graphs."""
+    with editor(client, files, PAGE_SETTINGS) as (browser, address):
+        yield GraphPage(browser, address, client)
 
 
 def missing_files(client: ComfyClient) -> dict[tuple[str, str], set[str]]:

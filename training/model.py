@@ -7,7 +7,7 @@ attention, on windows smaller than the image, and with patches dropped.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -65,6 +65,23 @@ def start_patches_whitened(model: nn.Module, images: torch.Tensor) -> None:
     model.visual.conv1.weight.copy_(embedding.view_as(model.visual.conv1.weight))
 
 
+class Seen(NamedTuple):
+    """What the vision tower makes of images.
+
+    Attributes:
+        features: [B, D], normalised.
+        kept: [B, K], the numbers of the patches not left out, row by row from the top.
+        read: [B, K, C], what a probe reads from each patch token two blocks before the end; None without a probe.
+        values: [B, K, D], normalised: what each patch would add to the features by the last block's value path, which
+            is what the gradient of a score by the attention to the patch is made of.
+    """
+
+    features: torch.Tensor
+    kept: torch.Tensor
+    read: torch.Tensor | None
+    values: torch.Tensor
+
+
 def _low(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to(COMPUTE)
 
@@ -91,12 +108,13 @@ def _block(x: torch.Tensor, block: nn.Module, mask: torch.Tensor | None) -> torc
 
 
 def image_features(
-    model: nn.Module, images: torch.Tensor, drop: float = 0.0, probe: nn.Linear | None = None
-) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
-    """Normalised features [B, D] of images [B, 3, S, S] in 0..1, with a share of the patches left out.
-
-    With a probe also what it reads [B, K, C] from each patch token two blocks before the end. Last come the
-    numbers [B, K] of the patches kept, row by row from the top.
+    model: nn.Module,
+    images: torch.Tensor,
+    drop: float = 0.0,
+    probe: nn.Linear | None = None,
+    keep: torch.Tensor | None = None,
+) -> Seen:
+    """What the tower sees in images [B, 3, S, S] in 0..1, with a share of the patches left out, or all but `keep`.
 
     Images smaller than the model's are taken for windows cut out of larger ones, and put somewhere in its grid.
     """
@@ -108,26 +126,45 @@ def image_features(
     patches = patches.permute(0, 2, 3, 1, 4, 5).reshape(n, grid * grid, -1)
     positions = visual.positional_embedding
     spatial = positions[1:]
-    keep = torch.arange(grid * grid).expand(n, -1)
     full = math.isqrt(len(spatial))
     if grid < full:
         top, left = torch.randint(full - grid + 1, (2,)).tolist()
         spatial = spatial.view(full, full, -1)[top : top + grid, left : left + grid].flatten(0, 1)
-    if drop:
-        keep = torch.rand(n, grid * grid).argsort(1)[:, : round(grid * grid * (1 - drop))]
+    if keep is None:
+        keep = choose_patches(n, grid * grid, drop)
+    if keep.shape[1] < grid * grid:
         patches = patches.gather(1, keep.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))
         spatial = spatial[keep]
     x = F.linear(_low(patches), _low(visual.conv1.weight.flatten(1))) + _low(spatial)
     first = _low(visual.class_embedding + positions[0]).expand(n, 1, -1)
     x = _norm(torch.cat([first, x], 1), visual.ln_pre)
     read = None
-    for left, block in zip(
-        reversed(range(len(visual.transformer.resblocks))), visual.transformer.resblocks, strict=True
-    ):
+    blocks = visual.transformer.resblocks
+    for left, block in zip(reversed(range(len(blocks))), blocks, strict=True):
+        if left == 0:
+            values = _by_values(visual, x[:, 1:])
         x = _block(x, block, None)
         if probe is not None and left == 2:
             read = probe(F.layer_norm(x[:, 1:], x.shape[-1:]).float())
-    return F.normalize((_norm(x[:, 0], visual.ln_post) @ _low(visual.proj)).float(), dim=-1), read, keep
+    return Seen(_project(visual, x[:, 0]), keep, read, values)
+
+
+def choose_patches(images: int, patches: int, drop: float) -> torch.Tensor:
+    """Numbers [images, K] of the patches left when a share is dropped, in order."""
+    kept = round(patches * (1 - drop))
+    return torch.rand(images, patches).argsort(1)[:, :kept].sort(1).values
+
+
+def _by_values(visual: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
+    """Patch tokens [B, K, W] before the last block -> [B, K, D], each by the block's value path alone."""
+    last = visual.transformer.resblocks[-1]
+    weight, bias = (part.chunk(3)[2] for part in (last.attn.in_proj_weight, last.attn.in_proj_bias))
+    values = F.linear(_norm(tokens, last.ln_1), _low(weight), _low(bias))
+    return _project(visual, _linear(values, last.attn.out_proj))
+
+
+def _project(visual: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
+    return F.normalize((_norm(tokens, visual.ln_post) @ _low(visual.proj)).float(), dim=-1)
 
 
 def text_features(model: nn.Module, rows: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ import argparse
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,24 @@ import vocabulary
 from art_table import ICON_NAMES, VALIDATION_VENDOR
 from batches import Batch, SceneSource
 from library import captions
-from model import EMBED_DIM, IMAGE_SIZE, VISION_CFG, build_model, image_features, start_patches_whitened, text_features
+from model import (
+    EMBED_DIM,
+    IMAGE_SIZE,
+    PATCH,
+    VISION_CFG,
+    Seen,
+    build_model,
+    choose_patches,
+    image_features,
+    start_patches_whitened,
+    text_features,
+)
 from muon import Muon
 from sprites import build, sampling_weights
 
 GROUP_SHARES = {"emoji": 0.8, "colour": 0.1, "mono": 0.1}
 UNKNOWN_WORDS = 0.01
+VALUE_SCALE = 20.0
 
 
 @dataclass(frozen=True)
@@ -117,12 +129,57 @@ def contrastive_loss(model: torch.nn.Module, batch: Batch, images: torch.Tensor)
     return loss / 6
 
 
+def softened(images: torch.Tensor, share: float) -> torch.Tensor:
+    """Images [B, 3, S, S], a share of them as blurred as a half-denoised picture is."""
+    images = images.clone()
+    side = images.shape[-1]
+    for i in (torch.rand(len(images)) < share).nonzero().flatten():
+        small = round(side / float(torch.empty(1).uniform_(1.5, 5)))
+        small_image = F.interpolate(images[i : i + 1], (small, small), mode="area")
+        images[i : i + 1] = F.interpolate(small_image, (side, side), mode="bicubic").clamp(0, 1)
+    return images
+
+
+def patch_loss(seen: Seen, batch: Batch, weights: torch.Tensor | None = None) -> torch.Tensor:
+    """Cross entropy of what a probe reads from patch tokens for what covers them."""
+    assert seen.read is not None
+    return F.cross_entropy(seen.read.flatten(0, 1), batch.covered.gather(1, seen.kept).flatten(), weights)
+
+
+def value_loss(model: torch.nn.Module, seen: Seen, batch: Batch, background: torch.Tensor,
+               weights: torch.Tensor) -> torch.Tensor:  # fmt: skip
+    """Cross entropy of the class names for each patch's value path; `background` is the logit of no class."""
+    names = text_features(model, *vocabulary.encode(list(ICON_NAMES)))
+    by_name = VALUE_SCALE * seen.values.flatten(0, 1) @ names.T
+    logits = torch.cat([by_name, background.expand(len(by_name), 1)], 1)
+    return F.cross_entropy(logits, batch.covered.gather(1, seen.kept).flatten(), weights)
+
+
+def attacked(model: torch.nn.Module, batch: Batch, probe: torch.nn.Linear, keep: torch.Tensor,
+             furthest: float) -> torch.Tensor:  # fmt: skip
+    """Images [B, 3, S, S], each moved up to `furthest` (l2) the way that makes its classes hardest to tell.
+
+    What fools a CLIP fools its maps, and guidance by its gradient draws traces instead of objects; the gradients of
+    one that was trained against it look like the objects (Santurkar et al. 2019, "Image Synthesis with a Single
+    (Robust) Classifier").
+    """
+    images = batch.images.clone().requires_grad_()
+    seen = image_features(model, images, probe=probe, keep=keep)
+    with torch.no_grad():
+        names = text_features(model, *vocabulary.encode(list(ICON_NAMES)))
+    scale = model.logit_scale.detach().exp().clamp(max=100)
+    loss = even_cross_entropy(scale * seen.features @ names.T, batch.present) + patch_loss(seen, batch)
+    (way,) = torch.autograd.grad(loss, images)
+    way = way / way.flatten(1).norm(dim=1).clamp(min=1e-12).view(-1, 1, 1, 1)
+    return (batch.images + furthest * torch.rand(len(way), 1, 1, 1) * way).clamp(0, 1)
+
+
 @torch.no_grad()
 def top1(model: torch.nn.Module, images: torch.Tensor, classes: torch.Tensor, labels: tuple[str, ...],
          template: str) -> float:  # fmt: skip
     """Share of single-object scenes whose class the template puts first."""
     rows, ends = vocabulary.encode([captions.fill(template, label) for label in labels])
-    scores = image_features(model, images)[0] @ text_features(model, rows, ends).T
+    scores = image_features(model, images).features @ text_features(model, rows, ends).T
     return (scores.argmax(1) == classes).float().mean().item()
 
 
@@ -148,12 +205,15 @@ class Trainer:
         self.probe = torch.nn.Linear(VISION_CFG["width"], len(ICON_NAMES) + 1)
         self.probe_weights = torch.ones(len(ICON_NAMES) + 1)
         self.probe_weights[-1] = 0.15
-        self.probe_optimiser = torch.optim.AdamW(self.probe.parameters(), lr=2e-3)
+        self.background = torch.nn.Parameter(torch.tensor([0.2 * VALUE_SCALE]))
+        self.probe_optimiser = torch.optim.AdamW([*self.probe.parameters(), self.background], lr=2e-3)
         self.stages = parse_stages(args.stages)
         if (self.out / "checkpoint.pt").exists():
             self.load()
             if (self.out / "probe.pt").exists():
-                self.probe.load_state_dict(torch.load(self.out / "probe.pt"))
+                kept = torch.load(self.out / "probe.pt", weights_only=True)
+                self.background.data = kept.pop("background", self.background.data)
+                self.probe.load_state_dict(kept)
         sprites = build()
         weights = sampling_weights(sprites, GROUP_SHARES)
         if not self.samples:
@@ -189,7 +249,7 @@ class Trainer:
             "step": self.step,
             "decay": self.decay,
         }
-        torch.save(self.probe.state_dict(), self.out / "probe.pt")
+        torch.save({**self.probe.state_dict(), "background": self.background.data}, self.out / "probe.pt")
         torch.save(state, self.out / "next.pt")
         (self.out / "next.pt").rename(self.out / "checkpoint.pt")
         facts = {
@@ -202,6 +262,9 @@ class Trainer:
             "muon": self.args.muon,
             "names_only": self.args.names_only,
             "stages": self.args.stages,
+            "attack": self.args.attack,
+            "soften": self.args.soften,
+            "values": self.args.values,
         }
         ids = torch.tensor(vocabulary.known_ids(), dtype=torch.int32)
         torch.save(
@@ -246,14 +309,21 @@ class Trainer:
             self.source.refill(0.02)
         counts = (0.4, 0.45, 0.15) if stage.side == IMAGE_SIZE else (0.75, 0.25, 0.0)
         batch = self.source.batch(self.args.batch, stage.side, counts)
-        features, read, kept = image_features(self.model, batch.images, stage.drop, self.probe)
+        keep = choose_patches(self.args.batch, (stage.side // PATCH) ** 2, stage.drop)
+        batch = replace(batch, images=softened(batch.images, self.args.soften))
+        pixels = batch.images
+        if self.args.attack:
+            pixels = attacked(self.model, batch, self.probe, keep, self.args.attack * stage.side / IMAGE_SIZE)
+        seen = image_features(self.model, pixels, probe=self.probe, keep=keep)
+        features = seen.features
         if self.samples < self.args.names_only:
             loss = names_loss(self.model, features, batch.present)
         else:
             loss = contrastive_loss(self.model, batch, features)
-        assert read is not None
-        depth = F.cross_entropy(read.flatten(0, 1), batch.covered.gather(1, kept).flatten(), self.probe_weights)
-        (loss + (0.2 if self.decay else 0.6) * depth).backward()
+        depth = patch_loss(seen, batch, self.probe_weights)
+        values = value_loss(self.model, seen, batch, self.background, self.probe_weights)
+        (loss + (0.2 if self.decay else 0.6) * depth + self.args.values * values).backward()
+        self.values_loss = values.item()
         self.probe_loss = depth.item()
         self.probe_optimiser.step()
         self.probe_optimiser.zero_grad()
@@ -295,6 +365,7 @@ class Trainer:
             "samples": self.samples,
             "loss": round(loss, 3),
             "probe": round(self.probe_loss, 3),
+            "values": round(self.values_loss, 3),
             "lr": self.rate(),
             "stage": self.stage().side,
             "per_second": round(since / seconds),
@@ -340,6 +411,11 @@ def main() -> None:
     parser.add_argument("--stages", default="48/0:160000,96/0.5:1")
     parser.add_argument("--decay-at", type=int, default=0, help="samples at which to cool down (default: on signal)")
     parser.add_argument("--decay-samples", type=int, default=250_000)
+    parser.add_argument(
+        "--attack", type=float, default=0.0, help="train on images moved to fool it, up to so far (l2, at 96 px)"
+    )
+    parser.add_argument("--soften", type=float, default=0.2, help="share of the images that is blurred")
+    parser.add_argument("--values", type=float, default=0.3, help="weight of the patches' value path in the loss")
     parser.add_argument("--report-every", type=float, default=150, help="seconds between reports and checkpoints")
     parser.add_argument("--port", type=int, default=29511)
     args = parser.parse_args()
