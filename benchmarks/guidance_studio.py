@@ -58,10 +58,17 @@ class Task:
 
 @dataclass(frozen=True)
 class Guidance:
-    """How one variant of the benchmark guides: changes to the defaults of Explainability Guidance."""
+    """How one variant of the benchmark guides: changes to the defaults of Explainability Guidance.
+
+    Attributes:
+        boxes: whether the node gets the task's boxes.
+        changes: its widgets that are not at their default.
+        then: a second node that the first one's MODEL goes through.
+    """
 
     boxes: bool = False
     changes: dict[str, Any] = field(default_factory=dict)
+    then: Guidance | None = None
 
 
 @dataclass(frozen=True)
@@ -103,8 +110,8 @@ class Studio:
         """CONDITIONING of a prompt."""
         return self.nodes.CLIPTextEncode().encode(self.text, text)[0]
 
-    def guided(self, task: Task, guidance: Guidance) -> tuple[Any, Any]:
-        """The guided MODEL and its record."""
+    def guided(self, task: Task, guidance: Guidance) -> Any:
+        """The guided MODEL."""
         from clip_explainability.core.boxes.constraint import from_box
         from clip_explainability.core.demo.captions import fill
         from clip_explainability.nodes.explainability_guidance import ExplainabilityGuidance
@@ -113,14 +120,19 @@ class Studio:
             from_box(name, box, SIDE, SIDE, prompt=fill("a photo of a {}", name))
             for name, box in zip(task.names, task.boxes, strict=True)
         )
-        settings = {**node_defaults(ExplainabilityGuidance), "vae": self.vae, **guidance.changes}
-        settings |= {"prompt": task.prompt, "clip": self.clip, "seed": task.seed}
-        return ExplainabilityGuidance().patch(self.model, **settings, constraints=constraints if guidance.boxes else ())
+        model, node = self.model, ExplainabilityGuidance()
+        following: Guidance | None = guidance
+        while following is not None:
+            settings = {**node_defaults(ExplainabilityGuidance), "vae": self.vae, **following.changes}
+            settings |= {"prompt": task.prompt, "clip": self.clip, "seed": task.seed}
+            model, _ = node.patch(model, **settings, constraints=constraints if following.boxes else ())
+            following = following.then
+        return model
 
     def draw(self, task: Task, guidance: Guidance | None, sampling: Sampling) -> torch.Tensor:
         """The picture [3, 96, 96] in 0..1, by the host's KSampler and VAE Decode."""
         with torch.inference_mode():
-            model = self.model if guidance is None else self.guided(task, guidance)[0]
+            model = self.model if guidance is None else self.guided(task, guidance)
             positive = self.encode(task.prompt) if sampling.text else self.empty
             drawn = self.nodes.KSampler().sample(
                 model, task.seed, sampling.steps, sampling.cfg if sampling.text else 1.0, sampling.sampler,
