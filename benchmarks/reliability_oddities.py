@@ -125,13 +125,14 @@ def check_faults(trial: Trial) -> dict[str, Any]:
         every = list(host_fuzz.faults(client.object_info(), odd_links=trial.environment.comfyui is not None))
         drawn = random.Random(0).sample(every, 300) if trial.quick else every
         faults = []
-        right = pixels_of(client, client.run(examples(client)["box_layout"]))
+        harmless = examples(client)["box_layout"]
+        right = pixels_of(client, client.run(harmless))
         for number, fault in enumerate(drawn):
             if number % 250 == 0:
                 print(f"    {number} of {len(drawn)}", flush=True)
             problem = host_fuzz.answer(client, fault)
             faults += [problem] if problem else []
-        after = pixels_of(client, client.run(examples(client)["box_layout"]))
+        after = pixels_of(client, client.run(harmless))
         if after != right or not server.alive():
             faults.append("afterwards the server was gone, or a picture was not the same")
     nodes = len({fault.node for fault in drawn})
