@@ -179,6 +179,9 @@ def evaluate(
             break
     if waiting:
         _add_faithfulness(clip, tallies, waiting)
+    for tally in tallies.values():
+        # Between processes every tensor takes a file descriptor, of which there are 1024.
+        tally.values = {name: [torch.cat(values)] if values else [] for name, values in tally.values.items()}
     return tallies
 
 
