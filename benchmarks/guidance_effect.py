@@ -163,7 +163,9 @@ def make_picture(studio: Studio, task: Task, how: How, sampling: Sampling, store
 
 def digest(task: Task, guidance: Guidance | None, sampling: Sampling) -> str:
     """File name for a picture: of all that it depends on, but for the code."""
-    return hashlib.sha256(repr((task, guidance, sampling, *weights())).encode()).hexdigest()[:32] + ".png"
+    clip, diffusion = weights()
+    used = (diffusion,) if guidance is None else (clip, diffusion)
+    return hashlib.sha256(repr((task, guidance, sampling, *used)).encode()).hexdigest()[:32] + ".png"
 
 
 @cache
@@ -255,7 +257,9 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--prompts", type=int, help="pictures of each variant (default 200)")
     parser.add_argument("--processes", type=int, default=1, help="share the work among so many, one thread each")
     parser.add_argument("--first-seed", type=int, default=FIRST_SEED, help=f"below {FIRST_SEED} to choose settings")
-    parser.add_argument("--set", nargs="+", default=[], metavar="WIDGET=VALUE", help="change the guided variants")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="WIDGET=VALUE", help="change the guided variants' (first) node"
+    )
     parser.add_argument("--variants", nargs="+", default=list(TITLES), choices=list(TITLES))
     parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
     parser.add_argument("--store", type=Path, help="keep the pictures here, and go on from those that are here")

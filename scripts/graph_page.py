@@ -106,16 +106,22 @@ class Wiring:
         return [tuple(end for side in link.split(" > ") for end in side.split(".")) for link in self.links]
 
 
+def open_editor(browser: Any, address: str, height: int) -> Any:
+    """A browser page with ComfyUI's editor and the pack in it, that can reach nothing but this machine."""
+    page = browser.new_page(viewport={"width": 1600, "height": height})
+    page.set_default_timeout(PATIENCE_MS)
+    page.route("**/*", lambda route: route.continue_() if "127.0.0.1" in route.request.url else route.abort())
+    page.goto(address, timeout=PATIENCE_MS)
+    page.wait_for_function(READY)
+    return page
+
+
 class GraphPage:
     """A browser page with ComfyUI's editor in it, in Nodes 2.0."""
 
     def __init__(self, browser: Any, address: str, client: ComfyClient) -> None:
         self._client = client
-        self.page = browser.new_page(viewport={"width": 1600, "height": 1200})
-        self.page.set_default_timeout(PATIENCE_MS)
-        self.page.route("**/*", lambda route: route.continue_() if "127.0.0.1" in route.request.url else route.abort())
-        self.page.goto(address, timeout=PATIENCE_MS)
-        self.page.wait_for_function(READY)
+        self.page = open_editor(browser, address, 1200)
         self.page.add_style_tag(content=HIDE_PAGE)
 
     def build(self, wiring: Wiring) -> dict[str, str]:

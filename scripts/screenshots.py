@@ -13,14 +13,13 @@ from typing import Any
 
 from console import say
 from environment import ROOT
-from graph_page import PATIENCE_MS, READY
+from graph_page import open_editor
 from host_client import ComfyClient
 from make_pictures import EXAMPLES, editor, missing_files, running_host, wanted
 from workflow_api import read_workflow
 
 RENDERERS = {"canvas": False, "nodes2": True}
-VIEWPORT = {"width": 1600, "height": 1000}
-DRAWN = """n => window.app.graph.nodes.length >= n"""
+DRAWN = "n => window.app.graph.nodes.length >= n"
 ADD = """kind => {
   const node = window.LiteGraph.createNode(kind);
   node.pos = [80, 120];
@@ -43,10 +42,7 @@ def main() -> int:
         nodes = [name for name in client.object_info() if (ROOT / "web" / "docs" / f"{name}.md").exists()]
         for renderer, modern in RENDERERS.items():
             with editor(client, files, {"Comfy.VueNodes.Enabled": modern}) as (browser, page_address):
-                page = browser.new_page(viewport=VIEWPORT)
-                page.set_default_timeout(PATIENCE_MS)
-                page.goto(page_address)
-                page.wait_for_function(READY)
+                page = open_editor(browser, page_address, 1000)
                 for file in sorted(EXAMPLES.glob("*.json")):
                     if wanted(file.stem, options.names):
                         open_workflow(page, read_workflow(file))

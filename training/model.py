@@ -110,11 +110,10 @@ def _block(x: torch.Tensor, block: nn.Module, mask: torch.Tensor | None) -> torc
 def image_features(
     model: nn.Module,
     images: torch.Tensor,
-    drop: float = 0.0,
     probe: nn.Linear | None = None,
     keep: torch.Tensor | None = None,
 ) -> Seen:
-    """What the tower sees in images [B, 3, S, S] in 0..1, with a share of the patches left out, or all but `keep`.
+    """What the tower sees in images [B, 3, S, S] in 0..1, in all patches or those numbered `keep` [B, K].
 
     Images smaller than the model's are taken for windows cut out of larger ones, and put somewhere in its grid.
     """
@@ -131,7 +130,7 @@ def image_features(
         top, left = torch.randint(full - grid + 1, (2,)).tolist()
         spatial = spatial.view(full, full, -1)[top : top + grid, left : left + grid].flatten(0, 1)
     if keep is None:
-        keep = choose_patches(n, grid * grid, drop)
+        keep = torch.arange(grid * grid).expand(n, -1)
     if keep.shape[1] < grid * grid:
         patches = patches.gather(1, keep.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))
         spatial = spatial[keep]

@@ -41,6 +41,7 @@ from sprites import build, sampling_weights
 GROUP_SHARES = {"emoji": 0.8, "colour": 0.1, "mono": 0.1}
 UNKNOWN_WORDS = 0.01
 VALUE_SCALE = 20.0
+"""Of the cosines between patches' value paths and class names; near the trained CLIP's own."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,14 @@ def spread_names(model: torch.nn.Module, steps: int = 200) -> None:
     print(f"names spread: cosine to their codes {1 - loss.item():.3f}", flush=True)
 
 
-def names_loss(model: torch.nn.Module, images: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
-    """Cross entropy of the bare class names for image features [B, D], even over the classes present [B, C]."""
-    names = text_features(model, *vocabulary.encode(list(ICON_NAMES)))
+def name_features(model: torch.nn.Module) -> torch.Tensor:
+    """Normalised features [C, D] of the bare class names."""
+    return text_features(model, *vocabulary.encode(list(ICON_NAMES)))
+
+
+def names_loss(model: torch.nn.Module, images: torch.Tensor, present: torch.Tensor, names: torch.Tensor
+               ) -> torch.Tensor:  # fmt: skip
+    """Cross entropy of the class names [C, D] for image features [B, D], even over the classes present [B, C]."""
     by_name = model.logit_scale.exp().clamp(max=100) * images @ names.T
     return even_cross_entropy(by_name, present)
 
@@ -105,7 +111,7 @@ def even_cross_entropy(logits: torch.Tensor, present: torch.Tensor) -> torch.Ten
     return -(logits.log_softmax(1) * present).sum(1).div(present.sum(1)).mean()
 
 
-def contrastive_loss(model: torch.nn.Module, batch: Batch, images: torch.Tensor) -> torch.Tensor:
+def contrastive_loss(model: torch.nn.Module, batch: Batch, images: torch.Tensor, names: torch.Tensor) -> torch.Tensor:
     """InfoNCE over two captions a scene; pairs that happen to be true are no negatives.
 
     Every scene also has a caption with one noun swapped among its negatives, and all bare class names as
@@ -118,7 +124,7 @@ def contrastive_loss(model: torch.nn.Module, batch: Batch, images: torch.Tensor)
     true = ~(named[None] & ~batch.present[:, None]).any(-1)
     # A wrong caption without a noun is just a copy: no negative for anybody.
     true |= ~named.any(-1)[None] & (torch.arange(3 * n) >= 2 * n)[None]
-    loss = 2 * names_loss(model, images, batch.present)
+    loss = 2 * names_loss(model, images, batch.present, names)
     own = torch.eye(n, dtype=torch.bool)
     for k in range(2):
         part = slice(k * n, (k + 1) * n)
@@ -146,16 +152,15 @@ def patch_loss(seen: Seen, batch: Batch, weights: torch.Tensor | None = None) ->
     return F.cross_entropy(seen.read.flatten(0, 1), batch.covered.gather(1, seen.kept).flatten(), weights)
 
 
-def value_loss(model: torch.nn.Module, seen: Seen, batch: Batch, background: torch.Tensor,
+def value_loss(seen: Seen, batch: Batch, names: torch.Tensor, background: torch.Tensor,
                weights: torch.Tensor) -> torch.Tensor:  # fmt: skip
     """Cross entropy of the class names for each patch's value path; `background` is the logit of no class."""
-    names = text_features(model, *vocabulary.encode(list(ICON_NAMES)))
     by_name = VALUE_SCALE * seen.values.flatten(0, 1) @ names.T
     logits = torch.cat([by_name, background.expand(len(by_name), 1)], 1)
     return F.cross_entropy(logits, batch.covered.gather(1, seen.kept).flatten(), weights)
 
 
-def attacked(model: torch.nn.Module, batch: Batch, probe: torch.nn.Linear, keep: torch.Tensor,
+def attacked(model: torch.nn.Module, batch: Batch, names: torch.Tensor, probe: torch.nn.Linear, keep: torch.Tensor,
              furthest: float) -> torch.Tensor:  # fmt: skip
     """Images [B, 3, S, S], each moved up to `furthest` (l2) the way that makes its classes hardest to tell.
 
@@ -164,11 +169,8 @@ def attacked(model: torch.nn.Module, batch: Batch, probe: torch.nn.Linear, keep:
     (Robust) Classifier").
     """
     images = batch.images.clone().requires_grad_()
-    seen = image_features(model, images, probe=probe, keep=keep)
-    with torch.no_grad():
-        names = text_features(model, *vocabulary.encode(list(ICON_NAMES)))
-    scale = model.logit_scale.detach().exp().clamp(max=100)
-    loss = even_cross_entropy(scale * seen.features @ names.T, batch.present) + patch_loss(seen, batch)
+    seen = image_features(model, images, probe, keep)
+    loss = names_loss(model, seen.features, batch.present, names.detach()) + patch_loss(seen, batch)
     (way,) = torch.autograd.grad(loss, images)
     way = way / way.flatten(1).norm(dim=1).clamp(min=1e-12).view(-1, 1, 1, 1)
     return (batch.images + furthest * torch.rand(len(way), 1, 1, 1) * way).clamp(0, 1)
@@ -311,17 +313,17 @@ class Trainer:
         batch = self.source.batch(self.args.batch, stage.side, counts)
         keep = choose_patches(self.args.batch, (stage.side // PATCH) ** 2, stage.drop)
         batch = replace(batch, images=softened(batch.images, self.args.soften))
-        pixels = batch.images
+        pixels, names = batch.images, name_features(self.model)
         if self.args.attack:
-            pixels = attacked(self.model, batch, self.probe, keep, self.args.attack * stage.side / IMAGE_SIZE)
-        seen = image_features(self.model, pixels, probe=self.probe, keep=keep)
-        features = seen.features
+            furthest = self.args.attack * stage.side / IMAGE_SIZE
+            pixels = attacked(self.model, batch, names, self.probe, keep, furthest)
+        seen = image_features(self.model, pixels, self.probe, keep)
         if self.samples < self.args.names_only:
-            loss = names_loss(self.model, features, batch.present)
+            loss = names_loss(self.model, seen.features, batch.present, names)
         else:
-            loss = contrastive_loss(self.model, batch, features)
+            loss = contrastive_loss(self.model, batch, seen.features, names)
         depth = patch_loss(seen, batch, self.probe_weights)
-        values = value_loss(self.model, seen, batch, self.background, self.probe_weights)
+        values = value_loss(seen, batch, names, self.background, self.probe_weights)
         (loss + (0.2 if self.decay else 0.6) * depth + self.args.values * values).backward()
         self.values_loss = values.item()
         self.probe_loss = depth.item()
@@ -414,8 +416,8 @@ def main() -> None:
     parser.add_argument(
         "--attack", type=float, default=0.0, help="train on images moved to fool it, up to so far (l2, at 96 px)"
     )
-    parser.add_argument("--soften", type=float, default=0.2, help="share of the images that is blurred")
-    parser.add_argument("--values", type=float, default=0.3, help="weight of the patches' value path in the loss")
+    parser.add_argument("--soften", type=float, default=0.0, help="share of the images that is blurred")
+    parser.add_argument("--values", type=float, default=0.0, help="weight of the patches' value path in the loss")
     parser.add_argument("--report-every", type=float, default=150, help="seconds between reports and checkpoints")
     parser.add_argument("--port", type=int, default=29511)
     args = parser.parse_args()
