@@ -28,6 +28,7 @@ from clip_explainability.core.datasets.imagenet_s import read_imagenet_s
 from clip_explainability.core.datasets.voc import read_voc
 from clip_explainability.core.demo.clip import load_demo
 from clip_explainability.core.eclip.projection import find_projection
+from clip_explainability.core.edges import follow_edges
 from clip_explainability.core.evaluation import metrics
 from clip_explainability.core.evaluation.faithfulness import deletion_and_insertion
 from clip_explainability.core.grad_mode import gradients
@@ -50,12 +51,13 @@ _QUERIES_PER_FAITHFULNESS_PASS = 32
 @dataclass(frozen=True)
 class Variant:
     """A method as it is judged: its name in the table, the method and its options; `shifted` averages its maps over
-    patch grids half a patch apart."""
+    patch grids half a patch apart, `along_edges` lets them follow the picture's edges."""
 
     name: str
     method: str
     options: MapOptions
     shifted: bool = False
+    along_edges: bool = False
 
 
 @dataclass
@@ -68,7 +70,7 @@ class Tally:
 
 
 def variants(clip: ExplainableCLIP, names: list[str]) -> list[Variant]:
-    """Every method that applies to the CLIP, relevancy also with the last block alone and on shifted grids."""
+    """Every method that applies to the CLIP; relevancy also with the last block alone, and made finer."""
     found = []
     for name in names:
         if clip.vision.family not in METHODS[name].families:
@@ -81,7 +83,11 @@ def variants(clip: ExplainableCLIP, names: list[str]) -> list[Variant]:
         if name == "relevancy" and clip.vision.blocks > 1:
             found.append(Variant("relevancy, last block", name, MapOptions(blocks=1)))
         if name == "relevancy":
-            found.append(Variant("relevancy, shifted grids", name, MapOptions(), shifted=True))
+            found += [
+                Variant("relevancy, shifted grids", name, MapOptions(), shifted=True),
+                Variant("relevancy, edges followed", name, MapOptions(), along_edges=True),
+                Variant("relevancy, shifted grids, edges followed", name, MapOptions(), shifted=True, along_edges=True),
+            ]
     return found
 
 
@@ -104,13 +110,16 @@ def maps_of(
     """Maps of one image: on the patch grid ``[K, rows, columns]``, and ``[K, H, W]`` as the map node gives them."""
     size: tuple[int, int] = tuple(shown.image.shape[1:])  # type: ignore[assignment]
     views, maps = choose_views(size, clip.image_size, "stretch"), [patch_maps(clip, variant, pixels, texts)]
+    image = shown.image.unsqueeze(0).to(clip.device)
     if variant.shifted:
         parts = half_patch_views(views[0], clip.vision.grid)
-        image = shown.image.unsqueeze(0).to(clip.device)
         maps += [patch_maps(clip, variant, cut_view(image, part, clip.image_size), texts) for part in parts]
         views += parts
-    full = merge_maps([each.unsqueeze(1) for each in maps], views, size)[:, 0]
-    return (F.adaptive_avg_pool2d(full, clip.vision.grid) if variant.shifted else maps[0]), full
+    full = merge_maps([each.unsqueeze(1) for each in maps], views, size)
+    if variant.along_edges:
+        full = follow_edges(full, image)
+    finer = variant.shifted or variant.along_edges
+    return (F.adaptive_avg_pool2d(full[:, 0], clip.vision.grid) if finer else maps[0]), full[:, 0]
 
 
 def choose_thresholds(

@@ -9,13 +9,14 @@ import torch
 import torch.nn.functional as F
 
 from .clip import ExplainableCLIP
+from .edges import follow_edges
 from .errors import InputError, UnsupportedFamilyError
 from .grad_mode import gradients, normal
 from .methods import MapOptions, find_method
 from .relevancy import TextTrace, trace_texts, word_relevancy
 from .towers.text import require_word_tower
 from .towers.tokens import TokenBatch, tokenize, truncation_warning
-from .views import Fit, choose_views, cut_view, half_patch_views, merge_maps
+from .views import Fit, View, choose_views, cut_view, half_patch_views, merge_maps
 from .words.scores import word_scores
 
 _IMAGES_PER_PASS = 4
@@ -96,6 +97,7 @@ def explain(
     options: MapOptions | None = None,
     fit: Fit = "stretch",
     shifted: bool = False,
+    along_edges: bool = False,
     report: Callable[[int, int], None] | None = None,
 ) -> Explanation:
     """Explain K prompts on B images.
@@ -107,6 +109,7 @@ def explain(
         fit: how a non-square image meets the tower, see :mod:`.views`.
         shifted: average the maps of five patch grids, half a patch apart (:func:`.views.half_patch_views`): five times
             the work. Scores and words are those of the picture as it is.
+        along_edges: let the maps follow the images' edges (:func:`.edges.follow_edges`).
         report: called with (steps done, steps in total) before the work, between steps and at the end; may raise
             to stop.
 
@@ -141,11 +144,21 @@ def explain(
                 view_features.append(found.features.detach())
                 done += 1
                 report(done, steps)
-            maps.append(merge_maps(view_maps, views, tuple(images.shape[-2:])))  # type: ignore[arg-type]
+            merged = merge_maps(view_maps, views, tuple(images.shape[-2:]))  # type: ignore[arg-type]
+            maps.append(_follow_edges(merged, pixels, views[:whole]) if along_edges else merged)
             features.append(torch.stack(view_features[:whole]))
         return _assemble(
             clip, prompts, tokens, words, torch.cat(maps, dim=1), torch.cat(features, dim=1), text_features
         )
+
+
+def _follow_edges(maps: torch.Tensor, pixels: torch.Tensor, views: tuple[View, ...]) -> torch.Tensor:
+    """Edges are followed where the tower has looked: what a centre crop left out stays cold."""
+    rows = slice(min(view.top for view in views), max(view.bottom for view in views))
+    columns = slice(min(view.left for view in views), max(view.right for view in views))
+    maps = maps.clone()
+    maps[..., rows, columns] = follow_edges(maps[..., rows, columns], pixels[..., rows, columns])
+    return maps
 
 
 def _trace_words(clip: ExplainableCLIP, tokens: TokenBatch) -> TextTrace | None:

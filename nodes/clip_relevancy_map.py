@@ -94,7 +94,7 @@ class CLIPRelevancyMap:
                     },
                 ),
             },
-            "optional": {"shifted_grids": map_inputs.SHIFTED},
+            "optional": {"shifted_grids": map_inputs.SHIFTED, "follow_edges": map_inputs.FOLLOW_EDGES},
         }
 
     @classmethod
@@ -115,6 +115,7 @@ class CLIPRelevancyMap:
         opacity: float,
         layout: str,
         shifted_grids: bool = False,
+        follow_edges: bool = False,
     ) -> dict[str, Any]:
         prompts = map_inputs.prompts_of(text)
         images = core.explain.check_images(image_to_core(image))
@@ -122,7 +123,7 @@ class CLIPRelevancyMap:
         host.require_memory(32 * len(prompts) * len(images) * height * width, "text and image: drawing this many maps")
         projection = projection_for(clip.clip) if method == "eclip" else None
         options = core.methods.MapOptions(blocks=last_blocks or None, score=score, projection=projection)
-        found = self._explain(clip, images, prompts, method, options, fit, shifted_grids)
+        found = self._explain(clip, images, prompts, method, options, fit, shifted_grids, follow_edges)
 
         heat = core.maps.normalize_map(found.maps)
         mask = core.maps.threshold_map(heat, threshold)
@@ -145,13 +146,16 @@ class CLIPRelevancyMap:
         options: MapOptions,
         fit: Fit,
         shifted: bool,
+        along_edges: bool,
     ) -> Explanation:
         """Explain, or return the last explanation where only threshold, colours or layout changed."""
         digest = hashlib.blake2b(images.contiguous().cpu().numpy().tobytes(), digest_size=16).hexdigest()
-        key = repr((id(clip.clip), digest, tuple(images.shape), prompts, method, options, fit, shifted))
+        key = repr((id(clip.clip), digest, tuple(images.shape), prompts, method, options, fit, shifted, along_edges))
         if self._last is None or self._last[0] != key:
             self._last = None  # give the memory back before the next result takes its own
             with host.progress() as report:
-                found = core.explain.explain(clip.ready(), images, prompts, method, options, fit, shifted, report)
+                found = core.explain.explain(
+                    clip.ready(), images, prompts, method, options, fit, shifted, along_edges, report
+                )
             self._last = (key, found)
         return self._last[1]

@@ -68,6 +68,7 @@ class CompareMethods:
                     },
                 ),
                 "shifted_grids": map_inputs.SHIFTED,
+                "follow_edges": map_inputs.FOLLOW_EDGES,
             },
         }
 
@@ -91,6 +92,7 @@ class CompareMethods:
         opacity: float,
         eclip_projection: EclipProjection | None = None,
         shifted_grids: bool = False,
+        follow_edges: bool = False,
     ) -> dict[str, Any]:
         import torch
 
@@ -104,7 +106,7 @@ class CompareMethods:
         options = core.methods.MapOptions(blocks=last_blocks or None, projection=projection)
         with host.progress(len(names)) as report:
             found = core.evaluation.method_comparison.compare(
-                clip.ready(), images, prompts, names, options, fit, shifted_grids, report
+                clip.ready(), images, prompts, names, options, fit, shifted_grids, follow_edges, report
             )
         pictures = images.movedim(1, -1).cpu()
         grid = torch.stack(

@@ -44,6 +44,14 @@ SHIFTED: Any = (
         "the time. Scores and words stay those of the picture as it is.",
     },
 )
+FOLLOW_EDGES: Any = (
+    "BOOLEAN",
+    {
+        "default": False,
+        "tooltip": "Let the heat follow the picture's edges (joint bilateral upsampling): masks fit the object instead "
+        "of the patch grid. Works best where things differ in colour from what is around them.",
+    },
+)
 OPACITY: Any = (
     "FLOAT",
     {

@@ -71,7 +71,7 @@ class TrainECLIPProjection:
                 "attention_mass": (
                     "FLOAT",
                     {
-                        "default": 0.05,
+                        "default": 0.95,
                         "min": 0.01,
                         "max": 1.0,
                         "step": 0.01,

@@ -57,13 +57,14 @@ def scene_prompt(seed: int) -> Prompt:
     """The workflow: a scene with its masks, the embedded CLIP, and the heat of each object's prompt."""
     scene = {"objects": "", "random_objects": 2, "width": 512, "height": 512, "scenes": 1, "clutter": 0.3, "seed": seed}
     settings = {"method": "relevancy", "last_blocks": 0, "score": "cosine", "fit": "stretch", "threshold": 0.2}
-    drawing = {"colormap": "turbo", "opacity": 0.5, "layout": "one per prompt", "shifted_grids": True}
+    drawing = {"colormap": "turbo", "opacity": 0.5, "layout": "one per prompt"}
+    finer = {"shifted_grids": True, "follow_edges": True}
     links = {"clip": ["clip", 0], "image": ["scene", 0], "text": ["scene", 2]}
     loader = {"source": "demo (embedded)", "download": False}
     return {
         "scene": {"class_type": "DemoScene", "inputs": scene},
         "clip": {"class_type": "LoadExplainableCLIP", "inputs": loader},
-        "map": {"class_type": "CLIPRelevancyMap", "inputs": {**links, **settings, **drawing}},
+        "map": {"class_type": "CLIPRelevancyMap", "inputs": {**links, **settings, **drawing, **finer}},
         "heat image": {"class_type": "MaskToImage", "inputs": {"mask": ["map", 1]}},
         "heat": {"class_type": "PreviewImage", "inputs": {"images": ["heat image", 0]}},
         "truth image": {"class_type": "MaskToImage", "inputs": {"mask": ["scene", 1]}},

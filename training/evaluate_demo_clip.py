@@ -85,32 +85,30 @@ def recognition(model: Any, vendor: str, per_class: int) -> dict[str, Any]:
 
 def pointing(model: Any, vendor: str, count: int) -> dict[str, Any]:
     """Two-object scenes, each object asked for: is the map's peak on it?"""
-    hits, boxes, ahead, last, finer = [], [], [], [], []
+    kinds: dict[str, dict[str, Any]] = {
+        "pointing_all_blocks": {},
+        "pointing_last_block": {"options": core.options(blocks=1)},
+        "pointing_shifted_grids": {"shifted": True},
+        "pointing_edges_followed": {"along_edges": True},
+        "pointing_shifted_grids_edges_followed": {"shifted": True, "along_edges": True},
+    }
+    hits: dict[str, list[bool]] = {name: [] for name in (*kinds, "in_box_all_blocks", "target_above_other")}
     for i in range(count):
         scene = scenes.draw_scene((20, i), PIXELS, n_objects=2, vendor=vendor, clutter=0.3 * (i % 2))
         prompts = [captions.fill(captions.PLAIN_TEMPLATE, o.label) for o in scene.objects]
         image = pictures([scene])
-        maps = core.explain.explain(model, image, prompts).maps[:, 0].numpy()
-        last_maps = core.explain.explain(model, image, prompts, options=core.options(blocks=1)).maps[:, 0].numpy()
-        finer_maps = core.explain.explain(model, image, prompts, shifted=True).maps[:, 0].numpy()
+        maps = {n: core.explain.explain(model, image, prompts, **k).maps[:, 0].numpy() for n, k in kinds.items()}
         for k, thing in enumerate(scene.objects):
-            y, x = np.unravel_index(maps[k].argmax(), maps[k].shape)
+            peaks = {name: np.unravel_index(found[k].argmax(), found[k].shape) for name, found in maps.items()}
+            for name, peak in peaks.items():
+                hits[name].append(bool(thing.mask[peak]))
+            y, x = peaks["pointing_all_blocks"]
             x0, y0, x1, y1 = thing.box
-            other = scene.objects[1 - k].mask
-            hits.append(bool(thing.mask[y, x]))
-            boxes.append(x0 <= x < x1 and y0 <= y < y1)
-            ahead.append(maps[k][thing.mask].mean() > maps[k][other].mean())
-            last.append(bool(thing.mask[np.unravel_index(last_maps[k].argmax(), maps[k].shape)]))
-            finer.append(bool(thing.mask[np.unravel_index(finer_maps[k].argmax(), finer_maps[k].shape)]))
-    by_scene = [np.array(v, float).reshape(count, 2).mean(1) for v in (hits, boxes, ahead, last, finer)]
-    names = (
-        "pointing_all_blocks",
-        "in_box_all_blocks",
-        "target_above_other",
-        "pointing_last_block",
-        "pointing_shifted_grids",
-    )
-    return {"scenes": count, "prompts": 2 * count, **{n: interval(v) for n, v in zip(names, by_scene, strict=True)}}
+            hits["in_box_all_blocks"].append(x0 <= x < x1 and y0 <= y < y1)
+            heat = maps["pointing_all_blocks"][k]
+            hits["target_above_other"].append(heat[thing.mask].mean() > heat[scene.objects[1 - k].mask].mean())
+    by_scene = {name: np.array(found, float).reshape(count, 2).mean(1) for name, found in hits.items()}
+    return {"scenes": count, "prompts": 2 * count, **{name: interval(shares) for name, shares in by_scene.items()}}
 
 
 def words(model: Any, vendor: str, count: int) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class TrainingSettings:
     epochs: int = 20
     batch_size: int = 64
     learning_rate: float = 1e-3
-    attention_mass: float = 0.05
+    attention_mass: float = 0.95
     seed: int = 0
 
     def check(self) -> None:

@@ -58,6 +58,7 @@ def compare(
     options: MapOptions,
     fit: Fit = "stretch",
     shifted: bool = False,
+    along_edges: bool = False,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Comparison:
     """Run the methods one after the other.
@@ -66,7 +67,7 @@ def compare(
 
     Args:
         images: ``[B, 1, 3 or 4, H, W]`` in 0..1.
-        fit, shifted: see :func:`..explain.explain`.
+        fit, shifted, along_edges: see :func:`..explain.explain`.
         report: called with (methods done, methods in total); may raise to stop.
 
     Raises:
@@ -80,7 +81,7 @@ def compare(
             left_out[name] = reason
             continue
         start = time.perf_counter()
-        found = explain(clip, images, prompts, name, options, fit, shifted)
+        found = explain(clip, images, prompts, name, options, fit, shifted, along_edges)
         seconds.append(time.perf_counter() - start)
         heats.append(normalize_map(found.maps))
         ran.append(name)

@@ -31,6 +31,8 @@ def test_the_table_of_a_few_demo_scenes(localisation, tmp_path: Path) -> None:
         "relevancy",
         "relevancy, last block",
         "relevancy, shifted grids",
+        "relevancy, edges followed",
+        "relevancy, shifted grids, edges followed",
         "itsm",
         "raw_attention",
     }

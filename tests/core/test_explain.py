@@ -126,6 +126,20 @@ def test_one_pixel_on_shifted_grids():
     assert explain(tiny_clip("vit-cls"), torch.rand(1, 3, 1, 1), ["a cat"], shifted=True).maps.shape == (1, 1, 1, 1)
 
 
+@pytest.mark.parametrize("fit", ["stretch", "crop", "tile"])
+def test_following_edges_changes_the_map_alone_and_only_where_the_tower_looked(fit):
+    clip, images = tiny_clip("vit-cls"), torch.rand(5, 3, 60, 90)
+    plain = explain(clip, images, ["a cat", "a dog"], fit=fit)
+    followed = explain(clip, images, ["a cat", "a dog"], fit=fit, along_edges=True)
+    assert followed.maps.shape == plain.maps.shape
+    assert followed.scores.equal(plain.scores)
+    seen = slice(15, 75) if fit == "crop" else slice(None)
+    assert not followed.maps[..., seen].equal(plain.maps[..., seen])
+    if fit == "crop":
+        assert followed.maps[..., :15].equal(plain.maps[..., :15])
+        assert followed.maps[..., 75:].equal(plain.maps[..., 75:])
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_explains_or_names_the_methods_that_can(family):
     clip = tiny_clip(family)

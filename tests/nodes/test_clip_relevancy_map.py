@@ -48,9 +48,10 @@ def test_shapes_and_order(clip):
     assert len(data["prompts"][0]["images"]) == 3
 
 
-def test_shifted_grids_are_another_map_of_the_same_scores(clip):
+@pytest.mark.parametrize("finer", ["shifted_grids", "follow_edges"])
+def test_finer_maps_are_others_of_the_same_scores(clip, finer):
     node, image = CLIPRelevancyMap(), torch.rand(1, 60, 80, 3)
-    plain, shifted = run(node, clip, image), run(node, clip, image, shifted_grids=True)
+    plain, shifted = run(node, clip, image), run(node, clip, image, **{finer: True})
     assert not plain[1].equal(shifted[1])
     scores = [[p["images"][0]["score"] for p in json.loads(result[4])["prompts"]] for result in (plain, shifted)]
     assert scores[0] == scores[1]
