@@ -45,8 +45,10 @@ def rank_images(
     constraints: Constraints = (),
     threshold: float = NEGLECTED_BELOW,
 ) -> Ranking:
-    """Rank images ``[B, C, H, W]`` in 0..1. Equal scores are ordered by how much is there (mean word score and share
-    of relevancy inside), then by similarity, then as they came.
+    """Rank images ``[B, C, H, W]`` in 0..1.
+
+    Word scores are relative to the strongest word, so an image that shows nothing can neglect nothing: equal scores
+    are ordered by similarity, then by the share of relevancy inside the boxes, then as they came.
 
     Raises:
         InputError: as :func:`.neglected.find_neglected`.
@@ -56,17 +58,13 @@ def rank_images(
     inside = relevancy_inside(clip, images, constraints)
     kept = inside >= _KEPT
     content = torch.tensor(words.content, dtype=torch.bool)
-    parts, fine = [], []
+    parts = []
     if content.any():
         parts.append(1 - words.neglected[:, content].float().mean(dim=1))
-        fine.append(words.scores[:, content].mean(dim=1))
     if constraints:
         parts.append(kept.float().mean(dim=1))
-        fine.append(inside.mean(dim=1))
-    zero = torch.zeros(len(images))
-    score = torch.stack(parts).mean(dim=0) if parts else zero
-    second = torch.stack(fine).mean(dim=0) if fine else zero
-    keys = zip(score.tolist(), second.tolist(), words.similarity.tolist(), strict=True)
+    score = torch.stack(parts).mean(dim=0) if parts else torch.zeros(len(images))
+    keys = zip(score.tolist(), words.similarity.tolist(), inside.sum(dim=1).tolist(), strict=True)
     order = [index for index, _ in sorted(enumerate(keys), key=lambda item: item[1], reverse=True)]
     return Ranking(order, score, words, inside, kept)
 

@@ -27,3 +27,10 @@ def test_without_boxes_words_alone_count() -> None:
 def test_a_prompt_without_content_words_ranks_by_similarity() -> None:
     found = rank_images(tiny_clip("vit-cls"), torch.rand(3, 3, 40, 60), "the of and")
     assert found.order == found.words.similarity.argsort(descending=True).tolist()
+
+
+def test_equal_scores_are_ordered_by_similarity() -> None:
+    images = torch.rand(6, 3, 40, 60)
+    found = rank_images(tiny_clip("vit-cls"), images, "a dog and a cat", threshold=0.0)  # no word is ever neglected
+    assert found.score.eq(1).all()
+    assert found.order == found.words.similarity.argsort(descending=True).tolist()
