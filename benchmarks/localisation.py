@@ -70,7 +70,7 @@ class Tally:
 
 
 def variants(clip: ExplainableCLIP, names: list[str]) -> list[Variant]:
-    """Every method that applies to the CLIP; relevancy also with the last block alone, and made finer."""
+    """Every method that applies to the CLIP; relevancy also with the last block alone, the best made finer."""
     found = []
     for name in names:
         if clip.vision.family not in METHODS[name].families:
@@ -83,10 +83,11 @@ def variants(clip: ExplainableCLIP, names: list[str]) -> list[Variant]:
         if name == "relevancy" and clip.vision.blocks > 1:
             found.append(Variant("relevancy, last block", name, MapOptions(blocks=1)))
         if name == "relevancy":
+            found.append(Variant("relevancy, shifted grids", name, MapOptions(), shifted=True))
+        if name in ("relevancy", "agreement"):
             found += [
-                Variant("relevancy, shifted grids", name, MapOptions(), shifted=True),
-                Variant("relevancy, edges followed", name, MapOptions(), along_edges=True),
-                Variant("relevancy, shifted grids, edges followed", name, MapOptions(), shifted=True, along_edges=True),
+                Variant(f"{name}, edges followed", name, MapOptions(), along_edges=True),
+                Variant(f"{name}, shifted grids, edges followed", name, MapOptions(), shifted=True, along_edges=True),
             ]
     return found
 

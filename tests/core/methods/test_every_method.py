@@ -161,7 +161,7 @@ def test_text_free_methods_say_so() -> None:
 
 def test_the_table_that_users_see_is_complete() -> None:
     expected = [
-        "relevancy", "legrad", "grad_eclip", "surgery", "eclip", "maskclip", "sclip", "naclip", "clearclip", "gem",
+        "relevancy", "agreement", "legrad", "grad_eclip", "surgery", "eclip", "maskclip", "sclip", "naclip", "clearclip", "gem",
         "itsm", "rclip", "grad_cam", "rollout", "raw_attention",
     ]  # fmt: skip
     assert list(METHODS) == expected
@@ -216,7 +216,7 @@ def test_surgery_with_one_prompt_contrasts_it_with_the_empty_one() -> None:
 def test_last_blocks_limits_what_is_read() -> None:
     clip = tiny_clip("vit-cls")
     pixels, texts = random_pixels(clip), random_texts(clip)
-    for name in ("relevancy", "legrad", "rollout", "surgery", "gem"):
+    for name in ("relevancy", "agreement", "legrad", "rollout", "surgery", "gem"):
         with gradients():
             last, two = (
                 METHODS[name].patch_maps(clip, pixels, texts, MapOptions(blocks=n)).maps.detach() for n in (1, 2)

@@ -283,3 +283,8 @@ def raw_attention(tower: Tower, text: torch.Tensor) -> torch.Tensor:
         last = tower.blocks[-1].attention.mean(0)
         row = tower.patches(last).mean(0) if pooled_by_mean(tower) else last[0]
     return tower.patches(row).reshape(tower.grid)
+
+
+@method
+def agreement(tower: Tower, texts: torch.Tensor) -> torch.Tensor:
+    return (relevancy(tower, texts) * grad_eclip(tower, texts)).sqrt()
