@@ -11,10 +11,9 @@ from .relevancy import Relevancy
 
 
 class Agreement(MapMethod):
-    """``M = √(R ⊙ H)``: the geometric mean of relevancy ``R`` (all blocks' attention and its gradients) and Grad-ECLIP's
-    ``H`` (the last block's values), in this pack.
+    """``M = √(R ⊙ H)``: the geometric mean of relevancy ``R`` and Grad-ECLIP's ``H``. No paper's: this pack's.
 
-    The two err in different places, and a product is hot only where both are.
+    One reads the attention of all blocks, the other the last block's values. The two err in different places, and a product is hot only where both are.
     """
 
     name = "agreement"
