@@ -13,7 +13,8 @@ from .relevancy import Relevancy
 class Agreement(MapMethod):
     """``M = √(R ⊙ H)``: the geometric mean of relevancy ``R`` and Grad-ECLIP's ``H``. No paper's: this pack's.
 
-    One reads the attention of all blocks, the other the last block's values. The two err in different places, and a product is hot only where both are.
+    One reads the attention of all blocks, the other the last block's values. The two err in different places, and
+    a product is hot only where both are.
     """
 
     name = "agreement"

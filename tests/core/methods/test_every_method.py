@@ -161,8 +161,8 @@ def test_text_free_methods_say_so() -> None:
 
 def test_the_table_that_users_see_is_complete() -> None:
     expected = [
-        "relevancy", "agreement", "legrad", "grad_eclip", "surgery", "eclip", "maskclip", "sclip", "naclip", "clearclip",
-        "gem", "itsm", "rclip", "grad_cam", "rollout", "raw_attention",
+        "relevancy", "agreement", "legrad", "grad_eclip", "surgery", "eclip", "maskclip", "sclip", "naclip",
+        "clearclip", "gem", "itsm", "rclip", "grad_cam", "rollout", "raw_attention",
     ]  # fmt: skip
     assert list(METHODS) == expected
     for method in METHODS.values():
