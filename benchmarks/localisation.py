@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -271,6 +272,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--queries", type=int, help="objects to ask for (default 2000)")
     parser.add_argument("--faithful", type=int, help="how many of them to judge by deletion and insertion (a quarter)")
     parser.add_argument("--processes", type=int, default=1, help="share the work among so many, one thread each")
+    parser.add_argument("--retime", action="store_true", help="keep the scores in --out, time the methods again")
     parser.add_argument("--dataset", choices=["demo", *FOLDERS], default="demo")
     parser.add_argument("--root", type=Path, help="the data set's folder")
     parser.add_argument("--vendor", default=None, help="art of the demo scenes (default: the unseen vendor)")
@@ -284,11 +286,16 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     clip = load_clip(options.clip)
     chosen = variants(clip, options.methods)
     print(f"{clip.name}: {len(chosen)} methods, {options.queries} queries")
+    repeats = 5 if options.quick else 20
+    if options.retime:
+        result = json.loads((options.out / "localisation.json").read_text("utf-8"))
+        for variant in chosen:
+            result["methods"][variant.name]["ms"] = milliseconds(clip, variant, repeats)
+        return _report(result, clip, chosen, options)
     start = time.perf_counter()
     thresholds = choose_thresholds(clip, _images(options)[0], chosen)
     print(f"  thresholds chosen, {time.perf_counter() - start:.0f} s", flush=True)
     tallies = evaluate_in_processes(options, thresholds)
-    repeats = 5 if options.quick else 20
     rows = {
         variant.name: summarise(tallies[variant.name], thresholds[variant.name], milliseconds(clip, variant, repeats))
         for variant in chosen
@@ -303,6 +310,12 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         "seconds": round(time.perf_counter() - start),
         "methods": rows,
     }
+    return _report(result, clip, chosen, options)
+
+
+def _report(
+    result: dict[str, Any], clip: ExplainableCLIP, chosen: list[Variant], options: argparse.Namespace
+) -> dict[str, Any]:
     write_report(result, options.out, _example(clip, chosen, options) if options.dataset == "demo" else None)
     print((options.out / "localisation.md").read_text("utf-8"))
     return result
