@@ -58,8 +58,10 @@ class CLIPRelevancyMap:
                     list(core.methods.METHODS),
                     {
                         "default": "relevancy",
-                        "tooltip": "How the map is made. relevancy is the papers' own; the help page lists all with "
-                        "their sources and costs, and Compare Methods draws them side by side.",
+                        "tooltip": "How the map is made; relevancy is the papers' own. All apply to every family of "
+                        "CLIP and are differentiable. relevancy, legrad, grad_eclip and grad_cam take a backward pass "
+                        "a prompt, agreement two; the others forward passes alone. eclip needs a trained projection; "
+                        "rollout and raw_attention ignore the text. The help page has the table.",
                     },
                 ),
                 "last_blocks": map_inputs.LAST_BLOCKS,
