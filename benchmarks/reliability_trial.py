@@ -12,12 +12,12 @@ from typing import Any
 import host_fuzz
 from benchmark_pack import ROOT
 from environment import Environment
+from example_files import WITHOUT_DOWNLOAD
 from host_client import ComfyClient, Prompt, Run
 from host_server import ComfyServer
-from workflow_api import needs_download, read_workflow, to_api
+from workflow_api import read_workflow, to_api
 
 TINY_NODES = ROOT / "tests" / "host" / "tiny_nodes"
-EXAMPLES = sorted((ROOT / "example_workflows").glob("*.json"))
 TRAINED = {"eclip": "TrainECLIPProjection", "prompts": "LearnClassPrompts"}
 
 
@@ -50,8 +50,7 @@ def found_that(what: str, seen: str, faults: list[str], **figures: Any) -> dict[
 def examples(client: ComfyClient) -> dict[str, Prompt]:
     """Example workflows that need no file, by name."""
     info = client.object_info()
-    files = {file.stem: read_workflow(file) for file in EXAMPLES}
-    return {name: to_api(flow, info) for name, flow in files.items() if not needs_download(flow)}
+    return {file.stem: to_api(read_workflow(file), info) for file in WITHOUT_DOWNLOAD}
 
 
 def training(kind: str, **changes: Any) -> Prompt:

@@ -17,9 +17,10 @@ from typing import Any
 
 import environment
 from console import Heartbeat, Steps, child_environment, run, say
+from example_files import EXAMPLES, FOLDER, WITHOUT_DOWNLOAD
 from host_client import ComfyClient, Message, Run
 from host_server import ComfyServer, free_port
-from workflow_api import needs_download, read_workflow, to_api
+from workflow_api import read_workflow, to_api
 
 ROOT = environment.ROOT
 SERVER_FOLDER = environment.ENV / "server"
@@ -78,13 +79,12 @@ def run_examples(server: ComfyServer, output: Path, steps: Steps) -> list[Path]:
     written: list[Path] = []
     with ComfyClient(server.address) as client:
         info = client.object_info()
-        for file in sorted((ROOT / "example_workflows").glob("*.json")):
-            workflow = read_workflow(file)
-            if needs_download(workflow):
+        for file in EXAMPLES:
+            if file not in WITHOUT_DOWNLOAD:
                 say(f"==> {file.name}: left out, it needs a model that is downloaded first")
                 continue
             with steps.step(file.name):
-                prompt = to_api(workflow, info)
+                prompt = to_api(read_workflow(file), info)
                 result = client.run(prompt, Follower(prompt))
                 if result.error:
                     raise SystemExit(describe(result.error))
@@ -136,7 +136,7 @@ def describe(error: dict[str, Any]) -> str:
 def serve(server: ComfyServer) -> None:
     """Keep the server until it is stopped."""
     say(f"\nComfyUI with the pack runs at  http://{server.address}")
-    say(f"Drop a file of {ROOT / 'example_workflows'} onto the page. Ctrl+C stops the server.")
+    say(f"Drop a file of {FOLDER} onto the page. Ctrl+C stops the server.")
     server.wait()
 
 

@@ -20,15 +20,15 @@ import chromium
 from console import say
 from doc_wirings import WIRINGS
 from environment import ENV, ROOT, Environment
+from example_files import EXAMPLES, FOLDER, WITHOUT_DOWNLOAD
 from frontend_server import FrontendServer
 from graph_page import CHROMIUM_FLAGS, PAGE_SETTINGS, GraphPage
 from host_client import ComfyClient
 from host_server import ComfyServer
 from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import sync_playwright
-from workflow_api import needs_download, read_workflow, to_api
+from workflow_api import read_workflow, to_api
 
-EXAMPLES = ROOT / "example_workflows"
 IMAGES = ROOT / "web" / "docs" / "images"
 QUALITY = 80  # of JPEG
 LARGEST_THUMBNAIL = 1280  # pixels, longer side
@@ -58,14 +58,14 @@ def main() -> int:
     options = parser.parse_args()
     made = 0
     with running_host(options.host) as address, ComfyClient(address) as client:
-        for file in sorted(EXAMPLES.glob("*.json")):
+        for file in EXAMPLES:
             if wanted(file.stem, options.names) and file.stem in THUMBNAILS:
-                save(thumbnail(client, file), EXAMPLES / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
+                save(thumbnail(client, file), FOLDER / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
                 made += 1
         with graph_page(client, missing_files(client)) as page:
-            for file in sorted(EXAMPLES.glob("*.json")):
+            for file in EXAMPLES:
                 if wanted(file.stem, options.names) and file.stem not in THUMBNAILS:
-                    save(graph_of(page, file), EXAMPLES / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
+                    save(graph_of(page, file), FOLDER / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
                     made += 1
             for name, wiring in WIRINGS.items():
                 if wanted(name, options.names):
@@ -79,7 +79,7 @@ def main() -> int:
                 save(box_editor(page), IMAGES / f"{BOX_EDITOR}.jpg", LARGEST_PICTURE)
                 made += 1
     if wanted(RELEVANCY_PICTURE, options.names):
-        (IMAGES / f"{RELEVANCY_PICTURE}.jpg").write_bytes((EXAMPLES / f"{RELEVANCY_PICTURE}.jpg").read_bytes())
+        (IMAGES / f"{RELEVANCY_PICTURE}.jpg").write_bytes((FOLDER / f"{RELEVANCY_PICTURE}.jpg").read_bytes())
     say(f"{made} pictures; {sum(file.stat().st_size for file in IMAGES.iterdir()) / 1e6:.2f} MB in {IMAGES}")
     return 0 if made else 1
 
@@ -126,11 +126,8 @@ def missing_files(client: ComfyClient) -> dict[tuple[str, str], set[str]]:
     """Names of models and pictures that examples ask of their user, by (node, input): else the page marks them red."""
     info = client.object_info()
     found: dict[tuple[str, str], set[str]] = {}
-    for file in EXAMPLES.glob("*.json"):
-        workflow = read_workflow(file)
-        if not needs_download(workflow):
-            continue
-        for node in to_api(workflow, info).values():
+    for file in set(EXAMPLES) - set(WITHOUT_DOWNLOAD):
+        for node in to_api(read_workflow(file), info).values():
             specs = {name: spec for group in info[node["class_type"]]["input"].values() for name, spec in group.items()}
             for name, value in node["inputs"].items():
                 if isinstance(value, str) and isinstance(specs[name][0], list) and value not in specs[name][0]:
@@ -208,9 +205,8 @@ def below(rows: list[Image.Image]) -> Image.Image:
 
 def graph_of(page: GraphPage, file: Path) -> Image.Image:
     """An example that needs a model of the user's: its graph as the editor shows it."""
-    workflow = read_workflow(file)
-    assert needs_download(workflow), f"{file.name} runs without a download: name its pictures in THUMBNAILS"
-    page.load(workflow)
+    assert file not in WITHOUT_DOWNLOAD, f"{file.name} runs without a download: name its pictures in THUMBNAILS"
+    page.load(read_workflow(file))
     overlaps = page.overlaps()
     assert not overlaps, f"{file.name}: nodes lie on one another: {overlaps}"
     return page.picture(0.8)
@@ -218,7 +214,7 @@ def graph_of(page: GraphPage, file: Path) -> Image.Image:
 
 def box_editor(page: GraphPage) -> Image.Image:
     """The editor with its picture and boxes, from the example."""
-    workflow = read_workflow(EXAMPLES / "box_layout.json")
+    workflow = read_workflow(FOLDER / "box_layout.json")
     page.load(workflow)
     page.run()
     (node,) = [str(node["id"]) for node in workflow["nodes"] if node["type"] == "BoxSpatialConstraint"]

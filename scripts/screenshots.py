@@ -13,9 +13,10 @@ from typing import Any
 
 from console import say
 from environment import ROOT
+from example_files import EXAMPLES
 from graph_page import open_editor
 from host_client import ComfyClient
-from make_pictures import EXAMPLES, editor, missing_files, running_host, wanted
+from make_pictures import editor, missing_files, running_host, wanted
 from workflow_api import read_workflow
 
 RENDERERS = {"canvas": False, "nodes2": True}
@@ -43,7 +44,7 @@ def main() -> int:
         for renderer, modern in RENDERERS.items():
             with editor(client, files, {"Comfy.VueNodes.Enabled": modern}) as (browser, page_address):
                 page = open_editor(browser, page_address, 1000)
-                for file in sorted(EXAMPLES.glob("*.json")):
+                for file in EXAMPLES:
                     if wanted(file.stem, options.names):
                         open_workflow(page, read_workflow(file))
                         save(page, options.out / f"{file.stem}.{renderer}.png")

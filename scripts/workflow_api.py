@@ -38,11 +38,6 @@ def read_workflow(file: Path) -> dict[str, Any]:
     return workflow
 
 
-def needs_download(workflow: dict[str, Any]) -> bool:
-    """Whether a node names model files that the editor would offer to download."""
-    return any(node.get("properties", {}).get("models") for node in workflow["nodes"])
-
-
 class _Graph:
     def __init__(self, workflow: dict[str, Any], object_info: ObjectInfo) -> None:
         if workflow.get("definitions", {}).get("subgraphs"):

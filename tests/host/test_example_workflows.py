@@ -7,15 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from environment import ROOT
+from example_files import EXAMPLES, WITHOUT_DOWNLOAD
 from host_client import ComfyClient, Prompt
 from PIL import Image
-from workflow_api import needs_download, read_workflow
-
-EXAMPLES = sorted((ROOT / "example_workflows").glob("*.json"))
 
 
-@pytest.mark.parametrize("name", [file.name for file in EXAMPLES if not needs_download(read_workflow(file))])
+@pytest.mark.parametrize("name", [file.name for file in WITHOUT_DOWNLOAD])
 def test_an_example_shows_pictures(name: str, client: ComfyClient, example: Callable[[str], Prompt]) -> None:
     run = client.run(example(name))
     assert run.error is None
@@ -32,9 +29,7 @@ def test_an_example_knows_only_nodes_of_the_pack_and_of_comfyui(name: str, examp
     assert example(name)
 
 
-@pytest.mark.parametrize(
-    "file", [file for file in EXAMPLES if not needs_download(read_workflow(file))], ids=lambda file: file.name
-)
+@pytest.mark.parametrize("file", WITHOUT_DOWNLOAD, ids=lambda file: file.name)
 def test_an_example_has_a_thumbnail(file: Path) -> None:
     """A thumbnail shows a real result; what needs a real model has none until it was run with one."""
     assert file.with_suffix(".jpg").is_file()
