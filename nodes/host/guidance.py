@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -77,11 +78,15 @@ def _announce_memory(patched: Any, require: Callable[[tuple[int, ...]], None]) -
     try:
         from comfy.patcher_extension import WrappersMP, add_wrapper
     except ImportError:  # hosts before 2025 ask the patcher itself, before they load the model
-        estimate = patched.memory_required
+        # They also unload a model only once nothing but their list refers to its patcher, so it must not refer to
+        # itself.
+        owner = weakref.ref(patched)
 
         def memory_required(input_shape: Any) -> Any:
             require((max(1, input_shape[0] // 2), *input_shape[1:]))  # asked for both halves of guidance at once
-            return estimate(input_shape)
+            patcher = owner()
+            assert patcher is not None, "asked by the patcher itself"
+            return type(patcher).memory_required(patcher, input_shape)
 
         patched.memory_required = memory_required
         return
