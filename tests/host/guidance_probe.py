@@ -14,6 +14,7 @@ import json
 import resource
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -334,6 +335,22 @@ def growth() -> Iterator[dict[str, Any]]:
         "peak_mib_at_the_end": peaks[-1],
         "seconds": round(time.perf_counter() - began, 1),
     }
+
+
+@check
+def release() -> Iterator[dict[str, Any]]:
+    """A model that is loaded, guided and forgotten is not kept by the host's list of loaded models."""
+    for route in ("cheap", "full"):
+        model = tiny_model()
+        network = weakref.ref(model.model)
+        patched, record = guided(model, route=route)
+        sample(patched, steps=2)
+        sample(tiny_model(), steps=2)
+        del model, patched, record
+        gc.collect()
+        model_management.cleanup_models()  # the host does both after each prompt
+        gc.collect()
+        yield {"case": route, "released": network() is None}
 
 
 def main() -> None:

@@ -86,3 +86,8 @@ def test_nothing_grows_from_run_to_run(probe: Results) -> None:
     (result,) = probe["growth"]
     assert result["tensors_at_the_end"] == result["tensors_after_warm_up"]
     assert result["peak_mib_at_the_end"] <= result["peak_mib_after_warm_up"] * 1.05 + 20
+
+
+def test_a_model_that_nobody_needs_any_more_is_released(probe: Results) -> None:
+    """Hosts of 2024 unload a model by counting references to its patcher."""
+    assert failures(probe["release"], "released") == []
