@@ -9,6 +9,7 @@ from . import host
 from .category import GUIDANCE
 from .guidance_inputs import (
     BOX_BLOCKS,
+    BOX_CONTRAST,
     BOX_FILL,
     BOX_WEIGHT,
     CLIP,
@@ -19,7 +20,6 @@ from .guidance_inputs import (
     SEED,
     WORD_WEIGHT,
     WORDS,
-    build_objective,
     with_default,
 )
 from .hosted_clip import HostedClip
@@ -179,6 +179,7 @@ class ExplainabilityGuidance:
                     },
                 ),
                 "box_blocks": BOX_BLOCKS,
+                "box_contrast": BOX_CONTRAST,
             },
         }
 
@@ -212,6 +213,7 @@ class ExplainabilityGuidance:
         gradient_clamp: float = 3.0,
         repeats: int = 1,
         box_blocks: int = 1,
+        box_contrast: float = 0.2,
     ) -> tuple[Any, GuidanceRecord]:
         if start_percent > end_percent:
             raise core.errors.InputError(
@@ -219,9 +221,15 @@ class ExplainabilityGuidance:
                 "lower the one or raise the other"
             )
         vae = vae if decoder_for(decode, model, vae) == "vae" else None
-        objective = build_objective(
-            clip, prompt, constraints, words, word_weight, box_weight, box_fill, box_blocks, neglect_threshold
+        weights = core.guidance.objective.Weights(
+            words=word_weight,
+            boxes=box_weight,
+            fill=box_fill,
+            box_blocks=box_blocks,
+            contrast=box_contrast,
+            threshold=neglect_threshold,
         )
+        objective = core.guidance.objective.Objective(clip.clip, prompt, constraints or (), weights, words)
         settings = core.guidance.guide.GuideSettings(
             strength=strength,
             start=start_percent,

@@ -1,15 +1,10 @@
-"""Inputs that the guidance nodes share, and the objective made of them."""
+"""Inputs that the guidance nodes share."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .. import core
-from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
-
-if TYPE_CHECKING:
-    from ..core.boxes.constraint import Constraints
-    from ..core.guidance.objective import Objective
+from .hosted_clip import EXPLAINABLE_CLIP
 
 CLIP: Any = (EXPLAINABLE_CLIP, {"tooltip": "From Load Explainable CLIP; not the CLIP of the diffusion checkpoint."})
 PROMPT: Any = (
@@ -107,32 +102,21 @@ BOX_BLOCKS: Any = (
     },
 )
 
+BOX_CONTRAST: Any = (
+    "FLOAT",
+    {
+        "default": 0.2,
+        "min": 0.0,
+        "max": 10.0,
+        "step": 0.05,
+        "advanced": True,
+        "tooltip": "How much it counts what CLIP reads in each box: this object, and not another one or the rest of "
+        "the picture. Ours, beside the paper's term and times box_weight; 0 is the paper's alone.",
+    },
+)
+
 
 def with_default(widget: Any, default: float) -> Any:
     """A widget that starts at another value."""
     kind, options = widget
     return kind, {**options, "default": default}
-
-
-def build_objective(
-    clip: HostedClip,
-    prompt: str,
-    constraints: Constraints,
-    words: str,
-    word_weight: float,
-    box_weight: float,
-    box_fill: float,
-    box_blocks: int,
-    neglect_threshold: float,
-    manipulation: bool = False,
-) -> Objective:
-    """The objective of a guidance node's inputs."""
-    weights = core.guidance.objective.Weights(
-        words=word_weight,
-        boxes=box_weight,
-        fill=box_fill,
-        box_blocks=box_blocks,
-        threshold=neglect_threshold,
-        manipulation=manipulation,
-    )
-    return core.guidance.objective.Objective(clip.clip, prompt, constraints or (), weights, words)

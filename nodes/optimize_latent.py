@@ -10,6 +10,7 @@ from .category import GUIDANCE
 from .explainability_guidance import GUIDANCE_RECORD
 from .guidance_inputs import (
     BOX_BLOCKS,
+    BOX_CONTRAST,
     BOX_FILL,
     BOX_WEIGHT,
     CLIP,
@@ -20,7 +21,6 @@ from .guidance_inputs import (
     SEED,
     WORD_WEIGHT,
     WORDS,
-    build_objective,
 )
 from .hosted_clip import HostedClip
 
@@ -123,6 +123,7 @@ class OptimizeLatent:
                 "neglect_threshold": NEGLECT_THRESHOLD,
                 "box_fill": BOX_FILL,
                 "box_blocks": BOX_BLOCKS,
+                "box_contrast": BOX_CONTRAST,
             },
         }
 
@@ -147,20 +148,19 @@ class OptimizeLatent:
         neglect_threshold: float = 0.7,
         box_fill: float = 0.0,
         box_blocks: int = 1,
+        box_contrast: float = 0.2,
     ) -> tuple[dict[str, Any], GuidanceRecord]:
         manipulate = preset == "manipulate"
-        objective = build_objective(
-            clip,
-            prompt,
-            constraints,
-            words,
-            word_weight,
-            box_weight,
-            box_fill,
-            box_blocks,
-            neglect_threshold,
-            manipulate,
+        weights = core.guidance.objective.Weights(
+            words=word_weight,
+            boxes=box_weight,
+            fill=box_fill,
+            box_blocks=box_blocks,
+            contrast=box_contrast,
+            threshold=neglect_threshold,
+            manipulation=manipulate,
         )
+        objective = core.guidance.objective.Objective(clip.clip, prompt, constraints or (), weights, words)
         settings = core.guidance.latent_optimization.OptimizationSettings(
             steps=steps,
             learning_rate=learning_rate,

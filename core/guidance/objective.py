@@ -6,9 +6,10 @@ NTLB: for a picture x, seen through random windows and averaged over them,
                        whose box nothing is left                                            (similarity.py)
          + λ_words · word loss     minus the mean score of the neglected words               (word_loss.py)
          + λ_boxes · box loss      minus Σ_k λ_k · overlap of object k's relevancy and mask  (box_loss.py)
+           + λ_boxes · λ_contrast · contrast: is each box read as its object?                (box_contrast.py; ours)
 
-The text side is encoded once. All terms share one pass of the windows through the image tower; box maps read its
-last block only, or as many as are asked for, and the word scores, linear in the image feature up to their
+The text side is encoded once. All terms but the last share one pass of the windows through the image tower; box maps
+read its last block only, or as many as are asked for, and the word scores, linear in the image feature up to their
 normalisation, cost one vector-Jacobian product through the text tower, taken at the windows' mean feature.
 """
 
@@ -20,6 +21,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from torch.utils.checkpoint import checkpoint
 
 from ..boxes.constraint import Constraints
 from ..clip import ExplainableCLIP
@@ -28,6 +30,7 @@ from ..relevancy import ImageTrace, TextTrace, image_relevancy, trace_images, tr
 from ..towers.text import require_word_tower
 from ..towers.tokens import TokenBatch, tokenize
 from ..words.scores import word_scores
+from .box_contrast import box_contrast, draw_places
 from .box_loss import box_weight, overlap, soft_region
 from .cutouts import cut, resample
 from .memory import PASS_BYTES, bytes_per_view
@@ -47,6 +50,7 @@ class Weights:
         boxes: factor on NTLB's λ = 0.15 / √area of every box; 1 is the paper's.
         fill: how much an unfilled box counts; 0 is NTLB's term (see :func:`.box_loss.overlap`).
         box_blocks: how many of the image tower's last blocks the boxes' relevancy goes through; 1 is NTLB's, 0 all.
+        contrast: of the boxes' contrast, beside the paper's term and times ``boxes``; 0 leaves it out.
         threshold: words scoring lower are neglected (NTLB: 0.7).
         manipulation: NTLB's other similarity, 1 − cos, for pictures that are changed rather than made.
     """
@@ -56,6 +60,7 @@ class Weights:
     boxes: float = 1.0
     fill: float = 0.0
     box_blocks: int = 1
+    contrast: float = 0.0
     threshold: float = 0.7
     manipulation: bool = False
 
@@ -131,7 +136,9 @@ class Objective:
 
     def views(self, windows: int) -> int:
         """Number of pictures that go through the image tower for so many windows of one picture."""
-        return windows + (masked_views(windows) if self.constraints else 0)
+        if not self.constraints:
+            return windows
+        return windows + masked_views(windows) + (2 * len(self.constraints) if self.weights.contrast else 0)
 
     def gradient(
         self, images: torch.Tensor, windows: torch.Tensor, generator: torch.Generator
@@ -147,21 +154,32 @@ class Objective:
             losses = self.evaluate(leaf, plan)
             gradient += torch.autograd.grad(losses.total.sum(), leaf)[0] * share
             parts.append((_detached(losses), share))
-        return _mean(parts), gradient
+        losses = _mean(parts)
+        if self.constraints and self.weights.contrast:
+            contrast = self._contrast(leaf, generator)
+            gradient += torch.autograd.grad(contrast.sum(), leaf)[0]
+            losses = _with_contrast(losses, contrast)
+        return losses, gradient
 
     def losses(self, images: torch.Tensor, windows: torch.Tensor, generator: torch.Generator) -> Losses:
         """The losses alone. The terms take gradients of their own: call inside ``grad_mode.gradients()``."""
         passes = self._passes(len(images), windows, generator)
-        return _mean([(_detached(self.evaluate(images.detach(), plan)), share) for plan, share in passes])
+        found = _mean([(_detached(self.evaluate(images.detach(), plan)), share) for plan, share in passes])
+        if self.constraints and self.weights.contrast:
+            found = _with_contrast(found, self._contrast(images.detach(), generator))
+        return found
 
     def _passes(
         self, images: int, windows: torch.Tensor, generator: torch.Generator
     ) -> Iterator[tuple[ViewPlan, float]]:
-        per_pass = max(1, PASS_BYTES // (bytes_per_view(self.clip) * images))
-        return plan_views(windows, self.constraints, generator).passes(per_pass)
+        return plan_views(windows, self.constraints, generator).passes(self._views_per_pass(images))
+
+    def _views_per_pass(self, images: int) -> int:
+        return max(1, PASS_BYTES // (bytes_per_view(self.clip) * images))
 
     def evaluate(self, images: torch.Tensor, plan: ViewPlan) -> Losses:
-        """The terms of pictures ``[B, 3, H, W]`` in 0..1, attached to the graph. Call inside ``gradients()``."""
+        """All terms but the contrast, of pictures ``[B, 3, H, W]`` in 0..1, attached to the graph. Call inside
+        ``gradients()``."""
         texts, weights = self.texts(), self.weights
         pixels = cut(images.to(self.clip.device, torch.float32), plan.windows, self.clip.image_size)
         trace = trace_images(
@@ -216,6 +234,29 @@ class Objective:
         each = overlap(regions, plan.masks.to(regions).unsqueeze(2), self.weights.fill)  # [boxes, windows, B]
         return (each * plan.weights.to(each).unsqueeze(-1)).sum(dim=1).T
 
+    def _contrast(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """``[B]``: the weighted contrast, attached to the graph; views that don't fit into one pass are encoded again
+        for their gradient."""
+        texts, size = self.texts().objects, self.clip.image_size
+        pixels = images.to(self.clip.device, torch.float32)
+        inside = cut(pixels, draw_places(self.constraints, generator), size)
+        masks = torch.stack([each.mask_at(*size) for each in self.constraints])
+        outside = self._masked_pixels(resample(pixels, size).unsqueeze(0), 1 - masks)
+        views = torch.cat([inside, outside]).unbind()  # each [B, 3, h, w]
+        per_pass = self._views_per_pass(len(images))
+        groups = [torch.cat(views[start : start + per_pass]) for start in range(0, len(views), per_pass)]
+        encoded = [
+            checkpoint(self._encode, group, use_reentrant=False) if len(groups) > 1 else self._encode(group)
+            for group in groups
+        ]
+        features = torch.cat(encoded).unflatten(0, (2, len(self.constraints), len(images)))
+        weight = torch.tensor([each.weight for each in self.constraints]).to(features)
+        each = box_contrast(features[0], features[1], texts)
+        return self.weights.boxes * self.weights.contrast * (weight @ each) / weight.sum()
+
+    def _encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        return trace_images(self.clip, pixels, blocks=0).features
+
     def texts(self) -> _Texts:
         """The text side, encoded on first use and again when the weights have moved to another device or dtype."""
         key = self.clip.device, self.clip.dtype
@@ -231,6 +272,11 @@ class Objective:
             features = F.normalize(self.clip.model.encode_text(ids).float(), dim=-1)
         trace = trace_texts(self.clip, self.tokens) if self.reads_words else None
         return _Texts(features[0], features[1:], trace)
+
+
+def _with_contrast(losses: Losses, contrast: torch.Tensor) -> Losses:
+    found = contrast.detach()
+    return losses._replace(total=losses.total + found, terms={**losses.terms, "contrast": found})
 
 
 def _detached(losses: Losses) -> Losses:
