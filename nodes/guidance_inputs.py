@@ -41,7 +41,8 @@ BOX_WEIGHT: Any = (
         "min": 0.0,
         "max": 20.0,
         "step": 0.05,
-        "tooltip": "Weight of the boxes; 1 is the paper's 0.15 / √area for each. 0 turns the boxes off.",
+        "tooltip": "Weight of the paper's box term, the overlap of each object's relevancy with its box; 1 is the "
+        "paper's 0.15 / √area for each. 0 turns this term off.",
     },
 )
 CUTOUTS: Any = (
@@ -111,7 +112,7 @@ BOX_CONTRAST: Any = (
         "step": 0.05,
         "advanced": True,
         "tooltip": "How much it counts what CLIP reads in each box: this object, and not another one or the rest of "
-        "the picture. Ours, beside the paper's term and times box_weight; 0 is the paper's alone.",
+        "the picture. Not in the paper; on the demo models it moves objects better than box_weight. 0 turns it off.",
     },
 )
 

@@ -6,7 +6,7 @@ NTLB: for a picture x, seen through random windows and averaged over them,
                        whose box nothing is left                                            (similarity.py)
          + λ_words · word loss     minus the mean score of the neglected words               (word_loss.py)
          + λ_boxes · box loss      minus Σ_k λ_k · overlap of object k's relevancy and mask  (box_loss.py)
-           + λ_boxes · λ_contrast · contrast: is each box read as its object?                (box_contrast.py; ours)
+         + λ_contrast · contrast   is each box read as its object, and as nobody else's?     (box_contrast.py; ours)
 
 The text side is encoded once. All terms but the last share one pass of the windows through the image tower; box maps
 read its last block only, or as many as are asked for, and the word scores, linear in the image feature up to their
@@ -50,7 +50,7 @@ class Weights:
         boxes: factor on NTLB's λ = 0.15 / √area of every box; 1 is the paper's.
         fill: how much an unfilled box counts; 0 is NTLB's term (see :func:`.box_loss.overlap`).
         box_blocks: how many of the image tower's last blocks the boxes' relevancy goes through; 1 is NTLB's, 0 all.
-        contrast: of the boxes' contrast, beside the paper's term and times ``boxes``; 0 leaves it out.
+        contrast: of the boxes' contrast, which is not the paper's; 0 leaves it out.
         threshold: words scoring lower are neglected (NTLB: 0.7).
         manipulation: NTLB's other similarity, 1 − cos, for pictures that are changed rather than made.
     """
@@ -115,7 +115,8 @@ class Objective:
         self.clip = clip
         self.weights = weights or Weights()
         self.choice = choice
-        self.constraints = tuple(each for each in constraints if each.weight > 0) if self.weights.boxes else ()
+        reads_boxes = self.weights.boxes or self.weights.contrast
+        self.constraints = tuple(each for each in constraints if each.weight > 0) if reads_boxes else ()
         parsed = parse_prompt(prompt)
         check_prompts([parsed.text], "prompt")
         if self.constraints:
@@ -182,9 +183,8 @@ class Objective:
         ``gradients()``."""
         texts, weights = self.texts(), self.weights
         pixels = cut(images.to(self.clip.device, torch.float32), plan.windows, self.clip.image_size)
-        trace = trace_images(
-            self.clip, pixels.flatten(0, 1), blocks=(weights.box_blocks or None) if self.constraints else 0
-        )
+        maps = bool(self.constraints) and weights.boxes > 0
+        trace = trace_images(self.clip, pixels.flatten(0, 1), blocks=(weights.box_blocks or None) if maps else 0)
         features = trace.features.unflatten(0, pixels.shape[:2])  # [windows, B, D]
 
         terms = {"similarity": weights.similarity * self._similarity(features, pixels, plan, texts)}
@@ -193,7 +193,7 @@ class Objective:
             scores = self._word_scores(texts.trace, F.normalize(features.mean(dim=0), dim=-1))
             chosen = choose_words(scores, self.candidates.to(scores.device), self.choice, weights.threshold)
             terms["words"] = weights.words * word_loss(scores, chosen)
-        if self.constraints:
+        if maps:
             overlaps = self._overlaps(trace, plan, texts)
             for index, constraint in enumerate(self.constraints):
                 factor = weights.boxes * constraint.weight * box_weight(constraint.area_ratio)
@@ -252,7 +252,7 @@ class Objective:
         features = torch.cat(encoded).unflatten(0, (2, len(self.constraints), len(images)))
         weight = torch.tensor([each.weight for each in self.constraints]).to(features)
         each = box_contrast(features[0], features[1], texts)
-        return self.weights.boxes * self.weights.contrast * (weight @ each) / weight.sum()
+        return self.weights.contrast * (weight @ each) / weight.sum()
 
     def _encode(self, pixels: torch.Tensor) -> torch.Tensor:
         return trace_images(self.clip, pixels, blocks=0).features

@@ -85,18 +85,27 @@ def test_a_box_weighs_its_own_weight_over_the_root_of_its_area() -> None:
     assert torch.allclose(found.terms["box 2: cat"], -0.5 * 2.0 * 0.15 / 0.3**0.5 * found.overlaps[:, 1], rtol=1e-4)
 
 
-def test_the_contrast_weighs_the_objects_and_is_switched_by_the_boxes() -> None:
+def test_the_contrast_weighs_the_objects_and_stands_alone() -> None:
     clip, images = tiny_clip("vit-cls"), pictures()
     found = losses(Objective(clip, PROMPT, CONSTRAINTS, Weights(contrast=0.2)), images)
     assert list(found.terms) == ["similarity", "words", "box 1: dog", "box 2: cat", "contrast"]
     assert torch.allclose(torch.stack(list(found.terms.values())).sum(dim=0), found.total)
-    half = losses(Objective(clip, PROMPT, CONSTRAINTS, Weights(contrast=0.4, boxes=0.5)), images)
-    assert torch.allclose(half.terms["contrast"], found.terms["contrast"])
+    double = losses(Objective(clip, PROMPT, CONSTRAINTS, Weights(contrast=0.4)), images)
+    assert torch.allclose(double.terms["contrast"], 2 * found.terms["contrast"])
     heavier = tuple(replace(each, weight=3 * each.weight) for each in CONSTRAINTS)
     same = losses(Objective(clip, PROMPT, heavier, Weights(contrast=0.2)), images)
     assert torch.allclose(same.terms["contrast"], found.terms["contrast"])
-    assert "contrast" not in losses(Objective(clip, PROMPT, CONSTRAINTS, Weights(contrast=0.2, boxes=0)), images).terms
+    alone = losses(Objective(clip, PROMPT, CONSTRAINTS, Weights(contrast=0.2, boxes=0)), images)
+    assert list(alone.terms) == ["similarity", "words", "contrast"]
+    assert alone.overlaps is None
+    assert torch.allclose(alone.terms["contrast"], found.terms["contrast"])
     assert "contrast" not in losses(Objective(clip, PROMPT, (), Weights(contrast=0.2)), images).terms
+
+
+def test_without_either_box_term_the_constraints_are_left_out() -> None:
+    objective = Objective(tiny_clip("vit-cls"), PROMPT, CONSTRAINTS, Weights(boxes=0, contrast=0))
+    assert list(losses(objective, pictures()).terms) == ["similarity", "words"]
+    assert objective.views(4) == 4
 
 
 @pytest.mark.parametrize("family", ["vit-cls", "vit-mean", "vit-attention-pool", "siglip", "resnet", "eva"])
