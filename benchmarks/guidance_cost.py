@@ -52,6 +52,8 @@ def objectives(clip: ExplainableCLIP) -> dict[str, Objective]:
         "similarity": Objective(clip, PROMPT, weights=similarity),
         "words": Objective(clip, PROMPT, choice="all"),
         "boxes3": Objective(clip, PROMPT, THREE, similarity),
+        "contrast3": Objective(clip, PROMPT, THREE, Weights(words=0.0, boxes=0.0, contrast=0.2)),
+        "boxes+contrast3": Objective(clip, PROMPT, THREE, Weights(words=0.0, contrast=0.2)),
         "words+boxes3": Objective(clip, PROMPT, THREE, choice="all"),
     }
 

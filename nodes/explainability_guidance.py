@@ -213,7 +213,7 @@ class ExplainabilityGuidance:
         gradient_clamp: float = 3.0,
         repeats: int = 1,
         box_blocks: int = 1,
-        box_contrast: float = 0.2,
+        box_contrast: float = 0.0,
     ) -> tuple[Any, GuidanceRecord]:
         if start_percent > end_percent:
             raise core.errors.InputError(

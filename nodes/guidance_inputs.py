@@ -106,7 +106,7 @@ BOX_BLOCKS: Any = (
 BOX_CONTRAST: Any = (
     "FLOAT",
     {
-        "default": 0.2,
+        "default": 0.0,
         "min": 0.0,
         "max": 10.0,
         "step": 0.05,

@@ -148,7 +148,7 @@ class OptimizeLatent:
         neglect_threshold: float = 0.7,
         box_fill: float = 0.0,
         box_blocks: int = 1,
-        box_contrast: float = 0.2,
+        box_contrast: float = 0.0,
     ) -> tuple[dict[str, Any], GuidanceRecord]:
         manipulate = preset == "manipulate"
         weights = core.guidance.objective.Weights(
