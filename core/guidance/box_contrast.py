@@ -16,7 +16,8 @@ _SCALE = 30.0
 """Logits a unit of cosine: softer than CLIP's own 100, or half an object in its box would be content."""
 _MARGIN = 0.2
 """A box is read with up to so much of its side around it, drawn anew each time."""
-_EQUAL = 1 - 1e-6
+_EQUAL = 1e-4
+"""Squared distance of features up to which two texts count as one."""
 
 
 def draw_places(constraints: Constraints, generator: torch.Generator) -> torch.Tensor:
@@ -48,7 +49,7 @@ def box_contrast(inside: torch.Tensor, outside: torch.Tensor, texts: torch.Tenso
     """
     logits = _SCALE * torch.einsum("kbd,jd->kjb", inside, texts)  # box k, object j
     rest = _SCALE * torch.einsum("kbd,kd->kb", outside, texts)
-    same = texts @ texts.T > _EQUAL
+    same = (texts.unsqueeze(0) - texts.unsqueeze(1)).square().sum(dim=-1) < _EQUAL
     others = (same & ~torch.eye(len(texts), dtype=torch.bool, device=texts.device)).unsqueeze(-1)
     own = logits.diagonal().T
     what = logits.masked_fill(others, -torch.inf).logsumexp(dim=1) - own
