@@ -135,11 +135,15 @@ class Objective:
     def reads_words(self) -> bool:
         return bool(self.candidates.any())
 
+    @property
+    def reads_contrast(self) -> bool:
+        return bool(self.constraints) and self.weights.contrast > 0
+
     def views(self, windows: int) -> int:
         """Number of pictures that go through the image tower for so many windows of one picture."""
         if not self.constraints:
             return windows
-        return windows + masked_views(windows) + (2 * len(self.constraints) if self.weights.contrast else 0)
+        return windows + masked_views(windows) + (2 * len(self.constraints) if self.reads_contrast else 0)
 
     def gradient(
         self, images: torch.Tensor, windows: torch.Tensor, generator: torch.Generator
@@ -156,7 +160,7 @@ class Objective:
             gradient += torch.autograd.grad(losses.total.sum(), leaf)[0] * share
             parts.append((_detached(losses), share))
         losses = _mean(parts)
-        if self.constraints and self.weights.contrast:
+        if self.reads_contrast:
             contrast = self._contrast(leaf, generator)
             gradient += torch.autograd.grad(contrast.sum(), leaf)[0]
             losses = _with_contrast(losses, contrast)
@@ -166,7 +170,7 @@ class Objective:
         """The losses alone. The terms take gradients of their own: call inside ``grad_mode.gradients()``."""
         passes = self._passes(len(images), windows, generator)
         found = _mean([(_detached(self.evaluate(images.detach(), plan)), share) for plan, share in passes])
-        if self.constraints and self.weights.contrast:
+        if self.reads_contrast:
             found = _with_contrast(found, self._contrast(images.detach(), generator))
         return found
 
@@ -242,12 +246,11 @@ class Objective:
         inside = cut(pixels, draw_places(self.constraints, generator), size)
         masks = torch.stack([each.mask_at(*size) for each in self.constraints])
         outside = self._masked_pixels(resample(pixels, size).unsqueeze(0), 1 - masks)
-        views = torch.cat([inside, outside]).unbind()  # each [B, 3, h, w]
-        per_pass = self._views_per_pass(len(images))
-        groups = [torch.cat(views[start : start + per_pass]) for start in range(0, len(views), per_pass)]
+        views = torch.cat([inside, outside]).flatten(0, 1)
+        parts = views.split(self._views_per_pass(len(images)) * len(images))
         encoded = [
-            checkpoint(self._encode, group, use_reentrant=False) if len(groups) > 1 else self._encode(group)
-            for group in groups
+            checkpoint(self._encode, part, use_reentrant=False) if len(parts) > 1 else self._encode(part)
+            for part in parts
         ]
         features = torch.cat(encoded).unflatten(0, (2, len(self.constraints), len(images)))
         weight = torch.tensor([each.weight for each in self.constraints]).to(features)
