@@ -10,12 +10,14 @@ from .boxes.constraint import Constraints
 from .clip import ExplainableCLIP
 from .explain import check_images
 from .grad_mode import gradients, normal
-from .guidance.cutouts import resample
+from .guidance.box_contrast import box_contrast, box_views, boxes_hold
+from .guidance.cutouts import resample, seeded_generator
 from .relevancy import image_relevancy, trace_images
+from .towers.tokens import tokenize
 from .words.neglected import NEGLECTED_BELOW, NeglectedWords, find_neglected
 
 _IMAGES_PER_PASS = 8
-_KEPT = 0.5  # a box is kept if it holds at least this share of the object's relevancy
+_READINGS = 4  # of every box, each with other margins around it
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Ranking:
             those that were asked for).
         words: see :class:`.neglected.NeglectedWords`.
         inside: ``[B, boxes]`` in 0..1: share of each object's relevancy inside its mask.
-        kept: ``[B, boxes]`` bool.
+        kept: ``[B, boxes]`` bool: the box is read as its object, and the object nowhere else.
+        contrast: ``[B]``: mean of :func:`.guidance.box_contrast.box_contrast` over the boxes, 0 without boxes.
     """
 
     order: list[int]
@@ -36,6 +39,7 @@ class Ranking:
     words: NeglectedWords
     inside: torch.Tensor
     kept: torch.Tensor
+    contrast: torch.Tensor
 
 
 def rank_images(
@@ -48,15 +52,14 @@ def rank_images(
     """Rank images ``[B, C, H, W]`` in 0..1.
 
     Word scores are relative to the strongest word, so an image that shows nothing can neglect nothing: equal scores
-    are ordered by similarity, then by the share of relevancy inside the boxes, then as they came.
+    are ordered by the boxes' contrast, by similarity where there are no boxes, then as they came.
 
     Raises:
         InputError: as :func:`.neglected.find_neglected`.
     """
     images = check_images(images)
     words = find_neglected(clip, images, prompt, threshold)
-    inside = relevancy_inside(clip, images, constraints)
-    kept = inside >= _KEPT
+    contrast, kept = read_boxes(clip, images, constraints)
     content = torch.tensor(words.content, dtype=torch.bool)
     parts = []
     if content.any():
@@ -64,26 +67,56 @@ def rank_images(
     if constraints:
         parts.append(kept.float().mean(dim=1))
     score = torch.stack(parts).mean(dim=0) if parts else torch.zeros(len(images))
-    keys = zip(score.tolist(), words.similarity.tolist(), inside.sum(dim=1).tolist(), strict=True)
+    keys = zip(score.tolist(), (-contrast).tolist(), words.similarity.tolist(), strict=True)
     order = [index for index, _ in sorted(enumerate(keys), key=lambda item: item[1], reverse=True)]
-    return Ranking(order, score, words, inside, kept)
+    return Ranking(order, score, words, relevancy_inside(clip, images, constraints), kept, contrast)
+
+
+@torch.no_grad()
+def read_boxes(
+    clip: ExplainableCLIP, images: torch.Tensor, constraints: Constraints
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean contrast of the boxes ``[B]``, and which hold their object, bool ``[B, boxes]``."""
+    if not constraints:
+        return torch.zeros(len(images)), torch.zeros(len(images), 0, dtype=torch.bool)
+    texts = _object_texts(clip, constraints)
+    contrasts, kept = [], []
+    for part in images.split(max(1, _IMAGES_PER_PASS // len(constraints))):
+        pixels = part.to(clip.device, torch.float32)
+        readings = torch.stack([_read(clip, pixels, constraints, number) for number in range(_READINGS)])
+        inside, outside = torch.nn.functional.normalize(readings.mean(dim=0), dim=-1)
+        contrasts.append(box_contrast(inside, outside, texts).mean(dim=0).cpu())
+        kept.append(boxes_hold(inside, outside, texts).T.cpu())
+    return torch.cat(contrasts), torch.cat(kept)
+
+
+def _read(clip: ExplainableCLIP, pixels: torch.Tensor, constraints: Constraints, number: int) -> torch.Tensor:
+    """Features ``[2, K, B, D]`` of what :func:`box_views` shows."""
+    views = box_views(clip, pixels, constraints, seeded_generator(0, 0.0, number))
+    return torch.stack([trace_images(clip, each.flatten(0, 1), blocks=0).features for each in views]).unflatten(
+        1, views.shape[1:3]
+    )
 
 
 def relevancy_inside(clip: ExplainableCLIP, images: torch.Tensor, constraints: Constraints) -> torch.Tensor:
     """Share of each object's relevancy (last block, as in the box loss) that lies inside its mask: ``[B, boxes]``."""
     if not constraints:
         return torch.zeros(len(images), 0)
-    from .towers.tokens import tokenize
-
     grid = clip.vision.grid
     masks = torch.stack([constraint.mask_at(*grid) for constraint in constraints])
     shares = []
     with gradients():
-        ids = tokenize(clip, [constraint.prompt for constraint in constraints]).ids
-        texts = torch.nn.functional.normalize(clip.model.encode_text(ids).float(), dim=-1).detach()
+        texts = _object_texts(clip, constraints)
         for part in normal(images).split(_IMAGES_PER_PASS):
             pixels = resample(part.to(clip.device), clip.image_size).clamp(0, 1)
             maps = image_relevancy(trace_images(clip, pixels, blocks=1), texts).detach().cpu()
             total = maps.sum(dim=(-2, -1)).clamp(min=torch.finfo(maps.dtype).tiny)
             shares.append(((maps * masks.unsqueeze(1)).sum(dim=(-2, -1)) / total).T)
     return torch.cat(shares)
+
+
+@torch.no_grad()
+def _object_texts(clip: ExplainableCLIP, constraints: Constraints) -> torch.Tensor:
+    """L2-normalised features ``[K, D]``."""
+    ids = tokenize(clip, [constraint.prompt for constraint in constraints]).ids
+    return torch.nn.functional.normalize(clip.model.encode_text(ids).float(), dim=-1)

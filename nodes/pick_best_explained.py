@@ -23,8 +23,8 @@ class PickBestExplained:
     NODE_ID = "PickBestExplained"
     DISPLAY_NAME = "Pick Best Explained"
     DESCRIPTION = (
-        "Ranks pictures by how many content words of the prompt count for CLIP on them and how many objects are seen "
-        "in their boxes; gives back the best. Make a batch, keep the one that shows it all."
+        "Ranks pictures by how many content words of the prompt count for CLIP on them and how many boxes "
+        "hold their object; gives back the best. Make a batch, keep the one that shows it all."
     )
     SEARCH_ALIASES: ClassVar = ["best of n", "rank images", "clip score", "select best", "rejection sampling"]
     CATEGORY = GUIDANCE
@@ -83,6 +83,7 @@ def _report(ranking: Ranking, constraints: Constraints) -> dict[str, Any]:
                 "index": index,
                 "score": round(float(ranking.score[index]), 4),
                 "similarity": round(float(words.similarity[index]), 5),
+                **({"contrast": round(float(ranking.contrast[index]), 4)} if constraints else {}),
                 "neglected": [w for w, flag in zip(words.words, words.neglected[index], strict=True) if flag],
                 "boxes": [
                     {"label": constraint.label, "inside": round(float(inside), 4), "kept": bool(kept)}

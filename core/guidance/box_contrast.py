@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 
 from ..boxes.constraint import Constraints
+from ..clip import ExplainableCLIP
+from .cutouts import cut, keep_masked, resample
 
 _SCALE = 30.0
 """Logits a unit of cosine: softer than CLIP's own 100, or half an object in its box would be content."""
@@ -30,6 +32,17 @@ def draw_places(constraints: Constraints, generator: torch.Generator) -> torch.T
     return torch.stack([top, left, bottom - top, right - left], dim=1)
 
 
+def box_views(
+    clip: ExplainableCLIP, images: torch.Tensor, constraints: Constraints, generator: torch.Generator
+) -> torch.Tensor:
+    """What the image tower is shown of images ``[B, 3, H, W]``: ``[2, K, B, 3, h, w]``, what is in each box, and the
+    picture with the box left blank."""
+    inside = cut(images, draw_places(constraints, generator), clip.image_size)
+    masks = torch.stack([each.mask_at(*clip.image_size) for each in constraints])
+    whole = resample(images, clip.image_size).unsqueeze(0)
+    return torch.stack([inside, keep_masked(whole, 1 - masks, clip.image_mean)])
+
+
 def box_contrast(inside: torch.Tensor, outside: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
     """What is in each box, and where is each object?
 
@@ -47,11 +60,24 @@ def box_contrast(inside: torch.Tensor, outside: torch.Tensor, texts: torch.Tenso
     Returns:
         ``[K, B]``, 0 or more.
     """
+    own, objects, places = _rivals(inside, outside, texts)
+    return objects.logsumexp(dim=1) - own + places.logsumexp(dim=0) - own
+
+
+def boxes_hold(inside: torch.Tensor, outside: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+    """Whether both softmaxes of :func:`box_contrast` are won: bool ``[K, B]``."""
+    own, objects, places = _rivals(inside, outside, texts)
+    return (own >= objects.amax(dim=1)) & (own >= places.amax(dim=0))
+
+
+def _rivals(
+    inside: torch.Tensor, outside: torch.Tensor, texts: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Logits: of each object in its box ``[K, B]``, of all objects there ``[K, K, B]`` (box, object), and of all
+    places for the object ``[K + 1, K, B]``."""
     logits = _SCALE * torch.einsum("kbd,jd->kjb", inside, texts)  # box k, object j
     rest = _SCALE * torch.einsum("kbd,kd->kb", outside, texts)
     same = (texts.unsqueeze(0) - texts.unsqueeze(1)).square().sum(dim=-1) < _EQUAL
     others = (same & ~torch.eye(len(texts), dtype=torch.bool, device=texts.device)).unsqueeze(-1)
-    own = logits.diagonal().T
-    what = logits.masked_fill(others, -torch.inf).logsumexp(dim=1) - own
-    places = torch.cat([logits.masked_fill(others, -torch.inf), rest.unsqueeze(0)])
-    return what + places.logsumexp(dim=0) - own
+    rivals = logits.masked_fill(others, -torch.inf)
+    return logits.diagonal().T, rivals, torch.cat([rivals, rest.unsqueeze(0)])

@@ -57,6 +57,13 @@ def resample(images: torch.Tensor, size: tuple[int, int], kernel: Kernel = "tria
     return rows @ images @ columns.T
 
 
+def keep_masked(pixels: torch.Tensor, masks: torch.Tensor, blank: tuple[float, ...]) -> torch.Tensor:
+    """``[n, B, 3, h, w]`` inside the masks ``[n, ., .]`` of 0..1; outside them the colour ``blank`` (CLIP's mean is
+    what its input calls 0)."""
+    shapes = resample(masks, (pixels.shape[-2], pixels.shape[-1])).to(pixels)[:, None, None]
+    return pixels * shapes + torch.tensor(blank).to(pixels).view(3, 1, 1) * (1 - shapes)
+
+
 def resampling_matrix(
     source: int, target: int, start: torch.Tensor, length: torch.Tensor, kernel: Kernel = "triangle"
 ) -> torch.Tensor:

@@ -30,9 +30,9 @@ from ..relevancy import ImageTrace, TextTrace, image_relevancy, trace_images, tr
 from ..towers.text import require_word_tower
 from ..towers.tokens import TokenBatch, tokenize
 from ..words.scores import word_scores
-from .box_contrast import box_contrast, draw_places
+from .box_contrast import box_contrast, box_views
 from .box_loss import box_weight, overlap, soft_region
-from .cutouts import cut, resample
+from .cutouts import cut, keep_masked
 from .memory import PASS_BYTES, bytes_per_view
 from .prompt import candidate_words, parse_prompt
 from .similarity import cosine_distance, spherical_distance
@@ -214,17 +214,11 @@ class Objective:
         together = sum(constraint.weight for constraint in self.constraints)
         if plan.masked:
             objects, windows, shares = zip(*plan.masked, strict=True)
-            views = self._masked_pixels(pixels[list(windows)], plan.masks[list(objects), list(windows)])
+            views = keep_masked(pixels[list(windows)], plan.masks[list(objects), list(windows)], self.clip.image_mean)
             masked = trace_images(self.clip, views.flatten(0, 1), blocks=0).features.unflatten(0, views.shape[:2])
             each = distance(masked, texts.objects[list(objects)].unsqueeze(1))  # [views, B]
             whole = whole + together * (torch.tensor(shares).to(each).unsqueeze(1) * each).sum(dim=0)
         return whole / (1 + together)
-
-    def _masked_pixels(self, pixels: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-        """``[views, B, 3, h, w]``: outside the masks ``[views, side, side]`` the colour that CLIP's input calls 0."""
-        shapes = resample(masks, self.clip.image_size).to(pixels)[:, None, None]
-        blank = torch.tensor(self.clip.image_mean).to(pixels).view(3, 1, 1)
-        return pixels * shapes + blank * (1 - shapes)
 
     def _word_scores(self, trace: TextTrace, features: torch.Tensor) -> torch.Tensor:
         """Scores ``[B, words]`` of the prompt's words for image features ``[B, D]``."""
@@ -241,12 +235,9 @@ class Objective:
     def _contrast(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """``[B]``: the weighted contrast, attached to the graph; views that don't fit into one pass are encoded again
         for their gradient."""
-        texts, size = self.texts().objects, self.clip.image_size
+        texts = self.texts().objects
         pixels = images.to(self.clip.device, torch.float32)
-        inside = cut(pixels, draw_places(self.constraints, generator), size)
-        masks = torch.stack([each.mask_at(*size) for each in self.constraints])
-        outside = self._masked_pixels(resample(pixels, size).unsqueeze(0), 1 - masks)
-        views = torch.cat([inside, outside]).flatten(0, 1)
+        views = box_views(self.clip, pixels, self.constraints, generator).flatten(0, 2)
         parts = views.split(self._views_per_pass(len(images)) * len(images))
         encoded = [
             checkpoint(self._encode, part, use_reentrant=False) if len(parts) > 1 else self._encode(part)

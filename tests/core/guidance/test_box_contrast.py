@@ -11,7 +11,7 @@ from clip_explainability.core.clip import ExplainableCLIP
 from clip_explainability.core.demo.clip import load_demo
 from clip_explainability.core.demo.scenes import draw_scene
 from clip_explainability.core.grad_mode import gradients
-from clip_explainability.core.guidance.box_contrast import box_contrast, draw_places
+from clip_explainability.core.guidance.box_contrast import box_contrast, boxes_hold, draw_places
 from clip_explainability.core.guidance.cutouts import draw_windows, seeded_generator
 from clip_explainability.core.guidance.objective import Objective, Weights
 
@@ -48,6 +48,20 @@ def test_objects_of_one_text_do_not_compete() -> None:
     found = box_contrast(torch.cat([both, both[:1]]), torch.cat([outside, outside[:1]]), twice)
     assert torch.allclose(found[0], found[2])
     assert found[0].item() == pytest.approx(box_contrast(both, outside, texts)[0].item(), rel=1e-5)
+
+
+def test_a_box_holds_its_object_if_it_wins_among_objects_and_among_places() -> None:
+    texts, nowhere = torch.eye(4)[:2], torch.eye(4)[2:3].expand(2, 1, 4)  # the blanked picture shows neither
+    right = texts.unsqueeze(1)
+    assert boxes_hold(right, nowhere, texts).flatten().tolist() == [True, True]
+    assert boxes_hold(right.flip(0), nowhere, texts).flatten().tolist() == [False, False]
+    beside = torch.stack([texts[:1], nowhere[0]])  # the second object is in neither box, the first in its own ...
+    assert boxes_hold(0.9 * right, beside, texts).flatten().tolist() == [False, True]  # ... and once more beside it
+
+
+def test_objects_of_one_text_may_both_be_held() -> None:
+    texts = torch.eye(3)[:1].expand(2, 3)
+    assert boxes_hold(texts.unsqueeze(1), torch.zeros(2, 1, 3), texts).all()
 
 
 def test_places_are_the_boxes_and_a_little_around_them() -> None:
