@@ -163,7 +163,7 @@ class Objective:
         if self.reads_contrast:
             contrast = self._contrast(leaf, generator)
             gradient += torch.autograd.grad(contrast.sum(), leaf)[0]
-            losses = _with_contrast(losses, contrast)
+            losses = self._with_contrast(losses, contrast)
         return losses, gradient
 
     def losses(self, images: torch.Tensor, windows: torch.Tensor, generator: torch.Generator) -> Losses:
@@ -171,7 +171,7 @@ class Objective:
         passes = self._passes(len(images), windows, generator)
         found = _mean([(_detached(self.evaluate(images.detach(), plan)), share) for plan, share in passes])
         if self.reads_contrast:
-            found = _with_contrast(found, self._contrast(images.detach(), generator))
+            found = self._with_contrast(found, self._contrast(images.detach(), generator))
         return found
 
     def _passes(
@@ -233,8 +233,8 @@ class Objective:
         return (each * plan.weights.to(each).unsqueeze(-1)).sum(dim=1).T
 
     def _contrast(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """``[B]``: the weighted contrast, attached to the graph; views that don't fit into one pass are encoded again
-        for their gradient."""
+        """``[boxes, B]``: the weighted contrast, attached to the graph; views that don't fit into one pass are encoded
+        again for their gradient."""
         texts = self.texts().objects
         pixels = images.to(self.clip.device, torch.float32)
         views = box_views(self.clip, pixels, self.constraints, generator).flatten(0, 2)
@@ -245,8 +245,14 @@ class Objective:
         ]
         features = torch.cat(encoded).unflatten(0, (2, len(self.constraints), len(images)))
         weight = torch.tensor([each.weight for each in self.constraints]).to(features)
-        each = box_contrast(features[0], features[1], texts)
-        return self.weights.contrast * (weight @ each) / weight.sum()
+        shares = self.weights.contrast * weight / weight.sum()
+        return shares.unsqueeze(1) * box_contrast(features[0], features[1], texts)
+
+    def _with_contrast(self, losses: Losses, contrast: torch.Tensor) -> Losses:
+        found = contrast.detach()
+        labels = (f"contrast {index + 1}: {each.label}" for index, each in enumerate(self.constraints))
+        terms = {**losses.terms, **dict(zip(labels, found, strict=True))}
+        return losses._replace(total=losses.total + found.sum(dim=0), terms=terms)
 
     def _encode(self, pixels: torch.Tensor) -> torch.Tensor:
         return trace_images(self.clip, pixels, blocks=0).features
@@ -266,11 +272,6 @@ class Objective:
             features = F.normalize(self.clip.model.encode_text(ids).float(), dim=-1)
         trace = trace_texts(self.clip, self.tokens) if self.reads_words else None
         return _Texts(features[0], features[1:], trace)
-
-
-def _with_contrast(losses: Losses, contrast: torch.Tensor) -> Losses:
-    found = contrast.detach()
-    return losses._replace(total=losses.total + found, terms={**losses.terms, "contrast": found})
 
 
 def _detached(losses: Losses) -> Losses:

@@ -109,4 +109,4 @@ def contrast_of(clip: ExplainableCLIP, image: torch.Tensor, labels: list[str], b
     objective = Objective(clip, " and ".join(labels), constraints, Weights(words=0, contrast=1.0))
     with gradients():
         found = objective.losses(image, draw_windows(1, seeded_generator(0, 1.0)), seeded_generator(0, 1.0))
-    return found.terms["contrast"].item()
+    return sum(value.item() for name, value in found.terms.items() if name.startswith("contrast"))

@@ -88,18 +88,25 @@ def test_a_box_weighs_its_own_weight_over_the_root_of_its_area() -> None:
 def test_the_contrast_weighs_the_objects_and_stands_alone() -> None:
     clip, images = tiny_clip("vit-cls"), pictures()
     found = losses(Objective(clip, PROMPT, CONSTRAINTS, Weights(contrast=0.2)), images)
-    assert list(found.terms) == ["similarity", "words", "box 1: dog", "box 2: cat", "contrast"]
+    assert list(found.terms) == [
+        "similarity",
+        "words",
+        "box 1: dog",
+        "box 2: cat",
+        "contrast 1: dog",
+        "contrast 2: cat",
+    ]
     assert torch.allclose(torch.stack(list(found.terms.values())).sum(dim=0), found.total)
     double = losses(Objective(clip, PROMPT, CONSTRAINTS, Weights(contrast=0.4)), images)
-    assert torch.allclose(double.terms["contrast"], 2 * found.terms["contrast"])
+    assert torch.allclose(double.terms["contrast 1: dog"], 2 * found.terms["contrast 1: dog"])
     heavier = tuple(replace(each, weight=3 * each.weight) for each in CONSTRAINTS)
     same = losses(Objective(clip, PROMPT, heavier, Weights(contrast=0.2)), images)
-    assert torch.allclose(same.terms["contrast"], found.terms["contrast"])
+    assert torch.allclose(same.terms["contrast 2: cat"], found.terms["contrast 2: cat"])
     alone = losses(Objective(clip, PROMPT, CONSTRAINTS, Weights(contrast=0.2, boxes=0)), images)
-    assert list(alone.terms) == ["similarity", "words", "contrast"]
+    assert list(alone.terms) == ["similarity", "words", "contrast 1: dog", "contrast 2: cat"]
     assert alone.overlaps is None
-    assert torch.allclose(alone.terms["contrast"], found.terms["contrast"])
-    assert "contrast" not in losses(Objective(clip, PROMPT, (), Weights(contrast=0.2)), images).terms
+    assert torch.allclose(alone.terms["contrast 1: dog"], found.terms["contrast 1: dog"])
+    assert set(losses(Objective(clip, PROMPT, (), Weights(contrast=0.2)), images).terms) == {"similarity", "words"}
 
 
 def test_without_either_box_term_the_constraints_are_left_out() -> None:
