@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
 from .boxes.constraint import Constraints
 from .clip import ExplainableCLIP
 from .explain import check_images
 from .grad_mode import gradients, normal
-from .guidance.box_contrast import box_contrast, box_views, boxes_hold
+from .guidance.box_contrast import box_contrast, boxes_hold, views_inside, views_outside
 from .guidance.cutouts import resample, seeded_generator
 from .relevancy import image_relevancy, trace_images
 from .towers.tokens import tokenize
@@ -83,19 +84,20 @@ def read_boxes(
     contrasts, kept = [], []
     for part in images.split(max(1, _IMAGES_PER_PASS // len(constraints))):
         pixels = part.to(clip.device, torch.float32)
-        readings = torch.stack([_read(clip, pixels, constraints, number) for number in range(_READINGS)])
-        inside, outside = torch.nn.functional.normalize(readings.mean(dim=0), dim=-1)
+        readings = (
+            _encode(clip, views_inside(clip, pixels, constraints, seeded_generator(0, 0.0, number)))
+            for number in range(_READINGS)
+        )
+        inside = F.normalize(torch.stack(list(readings)).mean(dim=0), dim=-1)
+        outside = _encode(clip, views_outside(clip, pixels, constraints))
         contrasts.append(box_contrast(inside, outside, texts).mean(dim=0).cpu())
         kept.append(boxes_hold(inside, outside, texts).T.cpu())
     return torch.cat(contrasts), torch.cat(kept)
 
 
-def _read(clip: ExplainableCLIP, pixels: torch.Tensor, constraints: Constraints, number: int) -> torch.Tensor:
-    """Features ``[2, K, B, D]`` of what :func:`box_views` shows."""
-    views = box_views(clip, pixels, constraints, seeded_generator(0, 0.0, number))
-    return torch.stack([trace_images(clip, each.flatten(0, 1), blocks=0).features for each in views]).unflatten(
-        1, views.shape[1:3]
-    )
+def _encode(clip: ExplainableCLIP, views: torch.Tensor) -> torch.Tensor:
+    """L2-normalised features ``[K, B, D]`` of views ``[K, B, 3, h, w]``."""
+    return trace_images(clip, views.flatten(0, 1), blocks=0).features.unflatten(0, views.shape[:2])
 
 
 def relevancy_inside(clip: ExplainableCLIP, images: torch.Tensor, constraints: Constraints) -> torch.Tensor:
@@ -119,4 +121,4 @@ def relevancy_inside(clip: ExplainableCLIP, images: torch.Tensor, constraints: C
 def _object_texts(clip: ExplainableCLIP, constraints: Constraints) -> torch.Tensor:
     """L2-normalised features ``[K, D]``."""
     ids = tokenize(clip, [constraint.prompt for constraint in constraints]).ids
-    return torch.nn.functional.normalize(clip.model.encode_text(ids).float(), dim=-1)
+    return F.normalize(clip.model.encode_text(ids).float(), dim=-1)

@@ -32,15 +32,17 @@ def draw_places(constraints: Constraints, generator: torch.Generator) -> torch.T
     return torch.stack([top, left, bottom - top, right - left], dim=1)
 
 
-def box_views(
+def views_inside(
     clip: ExplainableCLIP, images: torch.Tensor, constraints: Constraints, generator: torch.Generator
 ) -> torch.Tensor:
-    """What the image tower is shown of images ``[B, 3, H, W]``: ``[2, K, B, 3, h, w]``, what is in each box, and the
-    picture with the box left blank."""
-    inside = cut(images, draw_places(constraints, generator), clip.image_size)
+    """What is in each box of images ``[B, 3, H, W]``, for the image tower: ``[K, B, 3, h, w]``."""
+    return cut(images, draw_places(constraints, generator), clip.image_size)
+
+
+def views_outside(clip: ExplainableCLIP, images: torch.Tensor, constraints: Constraints) -> torch.Tensor:
+    """The images with each box left blank: ``[K, B, 3, h, w]``."""
     masks = torch.stack([each.mask_at(*clip.image_size) for each in constraints])
-    whole = resample(images, clip.image_size).unsqueeze(0)
-    return torch.stack([inside, keep_masked(whole, 1 - masks, clip.image_mean)])
+    return keep_masked(resample(images, clip.image_size).unsqueeze(0), 1 - masks, clip.image_mean)
 
 
 def box_contrast(inside: torch.Tensor, outside: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:

@@ -30,7 +30,7 @@ from ..relevancy import ImageTrace, TextTrace, image_relevancy, trace_images, tr
 from ..towers.text import require_word_tower
 from ..towers.tokens import TokenBatch, tokenize
 from ..words.scores import word_scores
-from .box_contrast import box_contrast, box_views
+from .box_contrast import box_contrast, views_inside, views_outside
 from .box_loss import box_weight, overlap, soft_region
 from .cutouts import cut, keep_masked
 from .memory import PASS_BYTES, bytes_per_view
@@ -237,8 +237,9 @@ class Objective:
         again for their gradient."""
         texts = self.texts().objects
         pixels = images.to(self.clip.device, torch.float32)
-        views = box_views(self.clip, pixels, self.constraints, generator).flatten(0, 2)
-        parts = views.split(self._views_per_pass(len(images)) * len(images))
+        inside = views_inside(self.clip, pixels, self.constraints, generator)
+        views = torch.cat([inside, views_outside(self.clip, pixels, self.constraints)])
+        parts = views.flatten(0, 1).split(self._views_per_pass(len(images)) * len(images))
         encoded = [
             checkpoint(self._encode, part, use_reentrant=False) if len(parts) > 1 else self._encode(part)
             for part in parts
