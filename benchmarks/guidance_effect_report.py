@@ -16,10 +16,12 @@ TITLES = {
     "similarity": "similarity only",
     "ours": "ours, words",
     "ours_boxes": "ours, words and boxes",
-    "pick_similarity": "best of four, by similarity",
-    "pick_explained": "best of four, explained",
+    "unguided_by_similarity": "best of four unguided, by similarity",
+    "unguided_by_words": "best of four unguided, by words",
+    "unguided_by_boxes": "best of four unguided, by boxes",
+    "ours_boxes_by_boxes": "best of four of ours with boxes, by boxes",
 }
-PICKS = ("pick_similarity", "pick_explained")
+PICTURED = ("unguided", "similarity", "ours", "ours_boxes", "ours_boxes_by_boxes")
 SETTING_TITLES = {"text": "with the diffusion model's own text", "no_text": "CLIP is the only one that reads"}
 COLUMNS = {
     "missing_word_rate": "words missing",
@@ -57,7 +59,7 @@ def write_report(result: dict[str, Any], rows: dict[str, dict[str, Any]], tasks:
     for key, ours in (("missing_word_rate", "ours"), ("centre_in_box_rate", "ours_boxes"), ("box_miou", "ours_boxes")):
         names = {"unguided": "unguided", "similarity": "similarity", "ours": ours}
         result[key] = {name: with_text[variant][key] for name, variant in names.items()}
-    result["missing_word_rate"] |= {name: with_text[name]["missing_word_rate"] for name in PICKS}
+        result[key] |= {name: row[key] for name, row in with_text.items() if "_by_" in name}
     step = result["seconds_a_step"]
     result["cost_ratio_vs_similarity"] = {
         name: round(step[name] / step["similarity"], 3) for name in ("words", "boxes3")
@@ -74,7 +76,7 @@ def write_report(result: dict[str, Any], rows: dict[str, dict[str, Any]], tasks:
 def markdown(result: dict[str, Any]) -> str:
     """A table for each setting; half-widths of the 95 % intervals behind ±."""
     lines = [
-        f"{result['prompts']} prompts of two objects, one picture each, seeds from {result['first_seed']}. "
+        f"{result['prompts']} prompts of two objects, seeds from {result['first_seed']}. "
         f"{machine_line(result['machine'])}; {result['seconds']} s.",
         "",
         "Cost of a step at this toy size, where the diffusion model is as cheap as CLIP: "
@@ -114,7 +116,7 @@ def picture(result: dict[str, Any], tasks: list[Task], pictures: dict[Any, np.nd
 
     shown = ("missing_word_rate", "centre_in_box_rate", "box_miou")
     settings = list(result["settings"])
-    drawn = [(setting, name) for setting in settings for name in result["settings"][setting]]
+    drawn = [(setting, name) for setting in settings for name in result["settings"][setting] if name in PICTURED]
     figure = Figure(figsize=(12, 4 + 2.1 * len(drawn)), layout="constrained")
     top, below = figure.subfigures(2, 1, height_ratios=[3.4, 2.1 * len(drawn)])
     for place, (axes, key) in enumerate(zip(top.subplots(1, len(shown)), shown, strict=True)):
@@ -124,7 +126,7 @@ def picture(result: dict[str, Any], tasks: list[Task], pictures: dict[Any, np.nd
             errors = np.abs(np.array([row[key]["ci95"] for row in rows.values()]).T - means)
             spots = np.array([list(TITLES).index(name) for name in rows]) + 0.38 * offset
             axes.bar(spots, means, 0.36, yerr=errors, capsize=2, label=SETTING_TITLES[setting])
-        axes.set_xticks(np.arange(len(TITLES)) + 0.19, list(TITLES.values()), fontsize=8, rotation=25, ha="right")
+        axes.set_xticks(np.arange(len(TITLES)) + 0.19, list(TITLES.values()), fontsize=7, rotation=35, ha="right")
         axes.set_title(COLUMNS[key])
         axes.set_ylim(0, 1)
         axes.spines[["top", "right"]].set_visible(False)
@@ -140,7 +142,7 @@ def picture(result: dict[str, Any], tasks: list[Task], pictures: dict[Any, np.nd
                 continue
             task = tasks[column]
             axes.imshow(pictures[setting, name][column], interpolation="bilinear")
-            if name == "ours_boxes":
+            if name.startswith("ours_boxes"):
                 for (x0, y0, x1, y1), colour in zip(task.boxes, ("#d1495b", "#00798c"), strict=True):
                     side = SIDE
                     axes.add_patch(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import benchmark_pack  # noqa: F401  (makes clip_explainability importable)
 import torch
 
 SIDE = 96
+Ranked = Literal["similarity", "words", "boxes"]
 
 
 def start_host() -> Any:
@@ -63,20 +64,10 @@ class Guidance:
     Attributes:
         boxes: whether the node gets the task's boxes.
         changes: its widgets that are not at their default.
-        then: a second node that the first one's MODEL goes through.
     """
 
     boxes: bool = False
     changes: dict[str, Any] = field(default_factory=dict)
-    then: Guidance | None = None
-
-
-@dataclass(frozen=True)
-class Pick:
-    """No guidance: the best of several pictures, as Pick Best Explained ranks them, or by CLIP's similarity alone."""
-
-    explained: bool
-    of: int = 4
 
 
 @dataclass(frozen=True)
@@ -112,41 +103,45 @@ class Studio:
 
     def guided(self, task: Task, guidance: Guidance) -> Any:
         """The guided MODEL."""
-        from clip_explainability.core.boxes.constraint import from_box
-        from clip_explainability.core.demo.captions import fill
         from clip_explainability.nodes.explainability_guidance import ExplainabilityGuidance
 
-        constraints = tuple(
-            from_box(name, box, SIDE, SIDE, prompt=fill("a photo of a {}", name))
-            for name, box in zip(task.names, task.boxes, strict=True)
-        )
-        model, node = self.model, ExplainabilityGuidance()
-        following: Guidance | None = guidance
-        while following is not None:
-            settings = {**node_defaults(ExplainabilityGuidance), "vae": self.vae, **following.changes}
-            settings |= {"prompt": task.prompt, "clip": self.clip, "seed": task.seed}
-            model, _ = node.patch(model, **settings, constraints=constraints if following.boxes else ())
-            following = following.then
-        return model
+        settings = {**node_defaults(ExplainabilityGuidance), "vae": self.vae, **guidance.changes}
+        settings |= {"prompt": task.prompt, "clip": self.clip, "seed": task.seed}
+        constraints = constraints_of(task) if guidance.boxes else ()
+        return ExplainabilityGuidance().patch(self.model, **settings, constraints=constraints)[0]
 
-    def draw(self, task: Task, guidance: Guidance | None, sampling: Sampling) -> torch.Tensor:
-        """The picture [3, 96, 96] in 0..1, by the host's KSampler and VAE Decode."""
+    def draw(self, task: Task, guidance: Guidance | None, sampling: Sampling, count: int = 1) -> torch.Tensor:
+        """A batch of pictures [count, 3, 96, 96] in 0..1, by the host's KSampler and VAE Decode."""
         with torch.inference_mode():
             model = self.model if guidance is None else self.guided(task, guidance)
             positive = self.encode(task.prompt) if sampling.text else self.empty
+            latents = self.nodes.RepeatLatentBatch().repeat(self.latent, count)[0]
             drawn = self.nodes.KSampler().sample(
                 model, task.seed, sampling.steps, sampling.cfg if sampling.text else 1.0, sampling.sampler,
-                sampling.scheduler, positive, self.empty, self.latent, 1.0,
+                sampling.scheduler, positive, self.empty, latents, 1.0,
             )[0]  # fmt: skip
-            return self.nodes.VAEDecode().decode(self.vae, drawn)[0][0].permute(2, 0, 1).float().clone()
+            return self.nodes.VAEDecode().decode(self.vae, drawn)[0].permute(0, 3, 1, 2).float().clone()
 
-    def pick(self, task: Task, images: torch.Tensor, explained: bool) -> int:
-        """Index of the best of unguided pictures ``[n, 3, 96, 96]``."""
+    def pick(self, task: Task, images: torch.Tensor, by: Ranked) -> int:
+        """Index of the best of pictures ``[n, 3, 96, 96]``, as Pick Best Explained ranks them without and with the
+        boxes, or by CLIP's similarity alone."""
         from clip_explainability.core.ranking import rank_images
 
         with torch.inference_mode():
-            ranking = rank_images(self.clip.ready(), images, task.prompt)
-        return ranking.order[0] if explained else int(ranking.words.similarity.argmax())
+            constraints = constraints_of(task) if by == "boxes" else ()
+            ranking = rank_images(self.clip.ready(), images, task.prompt, constraints)
+        return int(ranking.words.similarity.argmax()) if by == "similarity" else ranking.order[0]
+
+
+def constraints_of(task: Task) -> Any:
+    """The task's boxes, as Box Spatial Constraint gives them."""
+    from clip_explainability.core.boxes.constraint import from_box
+    from clip_explainability.core.demo.captions import fill
+
+    return tuple(
+        from_box(name, box, SIDE, SIDE, prompt=fill("a photo of a {}", name))
+        for name, box in zip(task.names, task.boxes, strict=True)
+    )
 
 
 def node_defaults(node: type) -> dict[str, Any]:
