@@ -43,8 +43,8 @@ THUMBNAILS: dict[str, list[list[tuple[int, str]]]] = {
     "classify_batch": [[(5, "")]],
     "one_shot": [[(8, "class names alone"), (7, "learned from one picture a class")]],
     "guidance_demo": [[(14, "unguided")], [(9, "guided, same seeds")]],
-    "guidance_demo_boxes": [[(15, "unguided")], [(10, "guided, same seeds")]],
-    "optimize_latent": [[(9, "")]],
+    "guidance_demo_boxes": [[(15, "unguided")], [(10, "guided")], [(18, "the best")]],
+    "optimize_latent": [[(16, "before"), (7, "optimized"), (15, "drawn over")]],
 }
 RELEVANCY_PICTURE = "relevancy_map"  # also on its node's help page and in the README
 BOX_EDITOR = "box_editor"
