@@ -119,7 +119,7 @@ def picture(result: dict[str, Any], tasks: list[Task], pictures: dict[Any, np.nd
     drawn = [(setting, name) for setting in settings for name in result["settings"][setting] if name in PICTURED]
     figure = Figure(figsize=(12, 4 + 2.1 * len(drawn)), layout="constrained")
     top, below = figure.subfigures(2, 1, height_ratios=[3.4, 2.1 * len(drawn)])
-    for place, (axes, key) in enumerate(zip(top.subplots(1, len(shown)), shown, strict=True)):
+    for axes, key in zip(top.subplots(1, len(shown)), shown, strict=True):
         for offset, setting in enumerate(settings):
             rows = result["settings"][setting]
             means = np.array([row[key]["mean"] for row in rows.values()])
@@ -130,8 +130,7 @@ def picture(result: dict[str, Any], tasks: list[Task], pictures: dict[Any, np.nd
         axes.set_title(COLUMNS[key])
         axes.set_ylim(0, 1)
         axes.spines[["top", "right"]].set_visible(False)
-        if place == 0:
-            axes.legend(fontsize=8, frameon=False)
+    top.legend(*top.axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, fontsize=8, frameon=False)
     grid = below.subplots(len(drawn), EXAMPLES, squeeze=False)
     for row, (setting, name) in enumerate(drawn):
         for column, axes in enumerate(grid[row]):
