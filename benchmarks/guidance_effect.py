@@ -267,7 +267,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     from machine import describe_machine
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="20 prompts: some minutes")
+    parser.add_argument("--quick", action="store_true", help="16 prompts: some minutes")
     parser.add_argument("--prompts", type=int, help="pictures of each variant (default 200)")
     parser.add_argument("--processes", type=int, default=1, help="share the work among so many, one thread each")
     parser.add_argument("--first-seed", type=int, default=FIRST_SEED, help=f"below {FIRST_SEED} to choose settings")
@@ -279,7 +279,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--no-report", action="store_true", help="print the rates only, measure no cost")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     options = parser.parse_args(arguments)
-    count = options.prompts or (20 if options.quick else 200)
+    count = options.prompts or (16 if options.quick else 200)
 
     began = time.perf_counter()
     tasks = make_tasks(count, options.first_seed)
