@@ -60,7 +60,8 @@ def rank_images(
     """
     images = check_images(images)
     words = find_neglected(clip, images, prompt, threshold)
-    contrast, kept = read_boxes(clip, images, constraints)
+    texts = _object_texts(clip, constraints)
+    contrast, kept = read_boxes(clip, images, constraints, texts)
     content = torch.tensor(words.content, dtype=torch.bool)
     parts = []
     if content.any():
@@ -70,17 +71,19 @@ def rank_images(
     score = torch.stack(parts).mean(dim=0) if parts else torch.zeros(len(images))
     keys = zip(score.tolist(), (-contrast).tolist(), words.similarity.tolist(), strict=True)
     order = [index for index, _ in sorted(enumerate(keys), key=lambda item: item[1], reverse=True)]
-    return Ranking(order, score, words, relevancy_inside(clip, images, constraints), kept, contrast)
+    return Ranking(order, score, words, relevancy_inside(clip, images, constraints, texts), kept, contrast)
 
 
 @torch.no_grad()
 def read_boxes(
-    clip: ExplainableCLIP, images: torch.Tensor, constraints: Constraints
+    clip: ExplainableCLIP, images: torch.Tensor, constraints: Constraints, texts: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean contrast of the boxes ``[B]``, and which hold their object, bool ``[B, boxes]``."""
+    """Mean contrast of the boxes ``[B]``, and which hold their object, bool ``[B, boxes]``.
+
+    ``texts``: the objects' L2-normalised features ``[boxes, D]``.
+    """
     if not constraints:
         return torch.zeros(len(images)), torch.zeros(len(images), 0, dtype=torch.bool)
-    texts = _object_texts(clip, constraints)
     contrasts, kept = [], []
     for part in images.split(max(1, _IMAGES_PER_PASS // len(constraints))):
         pixels = part.to(clip.device, torch.float32)
@@ -100,15 +103,19 @@ def _encode(clip: ExplainableCLIP, views: torch.Tensor) -> torch.Tensor:
     return trace_images(clip, views.flatten(0, 1), blocks=0).features.unflatten(0, views.shape[:2])
 
 
-def relevancy_inside(clip: ExplainableCLIP, images: torch.Tensor, constraints: Constraints) -> torch.Tensor:
-    """Share of each object's relevancy (last block, as in the box loss) that lies inside its mask: ``[B, boxes]``."""
+def relevancy_inside(
+    clip: ExplainableCLIP, images: torch.Tensor, constraints: Constraints, texts: torch.Tensor
+) -> torch.Tensor:
+    """Share of each object's relevancy (last block, as in the box loss) that lies inside its mask: ``[B, boxes]``.
+
+    ``texts``: the objects' L2-normalised features ``[boxes, D]``.
+    """
     if not constraints:
         return torch.zeros(len(images), 0)
     grid = clip.vision.grid
     masks = torch.stack([constraint.mask_at(*grid) for constraint in constraints])
     shares = []
     with gradients():
-        texts = _object_texts(clip, constraints)
         for part in normal(images).split(_IMAGES_PER_PASS):
             pixels = resample(part.to(clip.device), clip.image_size).clamp(0, 1)
             maps = image_relevancy(trace_images(clip, pixels, blocks=1), texts).detach().cpu()
@@ -117,8 +124,11 @@ def relevancy_inside(clip: ExplainableCLIP, images: torch.Tensor, constraints: C
     return torch.cat(shares)
 
 
+@torch.inference_mode(False)  # maps are made of them: autograd must accept them
 @torch.no_grad()
 def _object_texts(clip: ExplainableCLIP, constraints: Constraints) -> torch.Tensor:
-    """L2-normalised features ``[K, D]``."""
+    """L2-normalised features ``[K, D]``; none without constraints."""
+    if not constraints:
+        return torch.zeros(0, 0)
     ids = tokenize(clip, [constraint.prompt for constraint in constraints]).ids
     return F.normalize(clip.model.encode_text(ids).float(), dim=-1)

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import torch
-from clip_explainability.core.boxes.constraint import Constraints, from_box
+from boxed_scenes import two_objects
+from clip_explainability.core.boxes.constraint import from_box
 from clip_explainability.core.demo.clip import load_demo
-from clip_explainability.core.demo.scenes import draw_scene
 from clip_explainability.core.ranking import rank_images
 from tiny_clips import tiny_clip
 
@@ -42,14 +42,9 @@ def test_a_picture_with_each_object_in_its_box_beats_its_mirror_images() -> None
     """Demo scenes of two objects, the demo CLIP: mirrored, each scene has both objects but not where they should be."""
     clip, first, kept, seen = load_demo(), 0, 0, 0
     for seed in range(8):
-        scene = draw_scene(seed, 96, n_objects=2)
-        constraints: Constraints = tuple(
-            from_box(each.label, tuple(side / 96 for side in each.box), 96, 96, prompt=f"a photo of a {each.label}")
-            for each in scene.objects
-        )
-        image = torch.from_numpy(scene.image).permute(2, 0, 1)
-        images = torch.stack([image.flip(1), image.flip(2), image, image.flip(1, 2)])
-        found = rank_images(clip, images, " and ".join(each.label for each in scene.objects), constraints)
+        image, prompt, constraints = two_objects(seed)
+        images = torch.cat([image.flip(2), image.flip(3), image, image.flip(2, 3)])
+        found = rank_images(clip, images, prompt, constraints)
         first += found.order[0] == 2
         kept, seen = kept + int(found.kept[2].sum()), seen + 2
         assert (found.kept.shape, found.inside.shape, found.contrast.shape) == ((4, 2), (4, 2), (4,))

@@ -5,11 +5,10 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from clip_explainability.core.boxes.constraint import from_box, from_mask
-from clip_explainability.core.boxes.geometry import Box
+from boxed_scenes import two_objects
+from clip_explainability.core.boxes.constraint import Constraints, from_box, from_mask
 from clip_explainability.core.clip import ExplainableCLIP
 from clip_explainability.core.demo.clip import load_demo
-from clip_explainability.core.demo.scenes import draw_scene
 from clip_explainability.core.grad_mode import gradients
 from clip_explainability.core.guidance.box_contrast import box_contrast, boxes_hold, draw_places
 from clip_explainability.core.guidance.cutouts import draw_windows, seeded_generator
@@ -93,20 +92,13 @@ def test_it_tells_things_in_their_boxes_from_things_in_each_others() -> None:
     """Demo scenes of two objects, read by the demo CLIP."""
     clip, better = load_demo(), 0
     for seed in range(10):
-        scene = draw_scene(seed, 96, n_objects=2)
-        boxes = [(x0 / 96, y0 / 96, x1 / 96, y1 / 96) for x0, y0, x1, y1 in (each.box for each in scene.objects)]
-        labels = [each.label for each in scene.objects]
-        image = torch.from_numpy(scene.image).permute(2, 0, 1).unsqueeze(0)
-        right, swapped = (contrast_of(clip, image, labels, order) for order in (boxes, boxes[::-1]))
+        right, swapped = (contrast_of(clip, *two_objects(seed, swapped)) for swapped in (False, True))
         better += right < swapped
     assert better == 10
 
 
-def contrast_of(clip: ExplainableCLIP, image: torch.Tensor, labels: list[str], boxes: list[Box]) -> float:
-    constraints = tuple(
-        from_box(label, box, 96, 96, prompt=f"a photo of a {label}") for label, box in zip(labels, boxes, strict=True)
-    )
-    objective = Objective(clip, " and ".join(labels), constraints, Weights(words=0, contrast=1.0))
+def contrast_of(clip: ExplainableCLIP, image: torch.Tensor, prompt: str, constraints: Constraints) -> float:
+    objective = Objective(clip, prompt, constraints, Weights(words=0, contrast=1.0))
     with gradients():
         found = objective.losses(image, draw_windows(1, seeded_generator(0, 1.0)), seeded_generator(0, 1.0))
     return sum(value.item() for name, value in found.terms.items() if name.startswith("contrast"))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from clip_explainability.core.boxes.constraint import from_box
 from clip_explainability.core.boxes.geometry import WHOLE
+from clip_explainability.core.classification.zero_shot import encode_texts
 from clip_explainability.core.errors import InputError
 from clip_explainability.core.grad_mode import gradients
 from clip_explainability.core.guidance import objective as module
@@ -186,5 +187,6 @@ def test_an_empty_prompt_is_refused(prompt: str) -> None:
 
 
 def test_relevancy_inside_a_box_over_everything_is_all_of_it() -> None:
-    whole = (from_box("dog", WHOLE, 8, 8),)
-    assert torch.allclose(relevancy_inside(tiny_clip("vit-cls"), pictures(), whole), torch.ones(2, 1), atol=1e-5)
+    clip, whole = tiny_clip("vit-cls"), (from_box("dog", WHOLE, 8, 8),)
+    texts = encode_texts(clip, ["dog"])
+    assert torch.allclose(relevancy_inside(clip, pictures(), whole, texts), torch.ones(2, 1), atol=1e-5)
