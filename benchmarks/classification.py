@@ -5,9 +5,9 @@
     python benchmarks/classification.py --images DIR --clip FILE   # your own images, one folder a class
     python benchmarks/classification.py --choose   # how lambda was chosen, on the validation vendor
 
-A *task* is a seed: ``--ways`` classes, one labelled image of each, and other images of the same classes to test on.
-Every method sees the same tasks; differences are taken task by task. Writes results/classification.{json,md,png}
-(``--choose``: results/classification_choice.json).
+A *task* is a seed: ``--ways`` classes, one labelled image of each, and other images of the same classes to test on;
+learned prompts are tested on classes without a labelled image too. Every method sees the same tasks; differences are
+taken task by task. Writes results/classification.{json,md,png} (``--choose``: results/classification_choice.json).
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 import torch
 from classification_data import Pool, art, demo_pool, folder_pool
+from classification_one_shot import RATES, WITH, WITHOUT, OneShot, choose_lambda
 from classification_report import write_markdown, write_plot
-from classification_tasks import draw_task, one_shot_accuracy, zero_shot_accuracy
+from classification_tasks import LISTS, draw_task, zero_shot_accuracy
 from clip_explainability.core.classification.cache import FeatureCache
 from clip_explainability.core.classification.class_prompts import LearningSettings
 from clip_explainability.core.classification.classes import ClassList, ClassName
@@ -41,7 +42,7 @@ from intervals import mean_interval
 RESULTS = Path(__file__).resolve().parent / "results"
 VALIDATION_VENDOR = "emojione"
 LEVELS = (0.0, 0.5, 1.0)
-LAMBDAS = (0.0, 0.03, 0.1, 0.3, 1.0, 10.0)
+LAMBDAS = (0.0, 0.3, 1.0, 3.0, 10.0)
 DEMO_TEMPLATES = "demo world"
 
 
@@ -131,22 +132,22 @@ def measure(
     """All accuracies, gains with intervals, and the throughput."""
     prompts = encode_classes(clip, [ClassName(name) for name in pool.classes], templates)
     shares = class_word_shares(clip, prompts)
-    plain = LearningSettings(explainability_weight=0.0)
-    explained = LearningSettings(explainability_weight=explainability_weight)
-    per_task: dict[str, list[np.ndarray]] = {name: [] for name in ("templates", *ENSEMBLES, "lambda 0", "lambda")}
+    per_task: dict[str, list[np.ndarray]] = {name: [] for name in ("templates", *ENSEMBLES)}
+    one_shot = OneShot.empty()
     for seed in range(size.tasks):
         task = draw_task(pool, seed, size.ways)
         for name, accuracy in zero_shot_accuracy(clip, pool, task, prompts, shares, SHARPNESS).items():
             per_task[name].append(accuracy)
-        per_task["lambda 0"].append(one_shot_accuracy(clip, pool, task, plain))
-        per_task["lambda"].append(one_shot_accuracy(clip, pool, task, explained))
-        gain = np.mean(per_task["lambda"][-1] - per_task["lambda 0"][-1])
-        print(f"  task {seed + 1} of {size.tasks}: one-shot gain of lambda {gain:+.3f}", flush=True)
+        line = one_shot.add(clip, pool, task, prompts, explainability_weight)
+        print(f"  task {seed + 1} of {size.tasks}, gain of lambda: {line}", flush=True)
     found = {name: np.stack(rows) for name, rows in per_task.items()}  # [tasks, levels], templates [tasks, levels, T]
+    for arm in (WITHOUT, WITH):
+        found[arm] = one_shot.over_tasks(RATES[0], arm)[LISTS[0]]
     return {
         **summarise(found, pool, templates),
+        "one_shot": one_shot.summary(),
         "lambda": explainability_weight,
-        "settings": asdict(explained),
+        "settings": asdict(LearningSettings(explainability_weight=explainability_weight)),
         "throughput_ratio": throughput_ratio(clip, templates),
     }
 
@@ -161,8 +162,8 @@ def summarise(found: dict[str, np.ndarray], pool: Pool, templates: tuple[str, ..
         "majority vote": "majority_vote",
         "zpe weights": "zpe",
         "explainability-weighted": "explainability_weighted",
-        "lambda 0": "one_shot_lambda_0",
-        "lambda": "one_shot_lambda",
+        WITHOUT: "one_shot_lambda_0",
+        WITH: "one_shot_lambda",
     }
     tasks = {names[name]: accuracy for name, accuracy in found.items()}
     tasks = {"single_template_mean": single.mean(axis=2), **tasks}
@@ -227,7 +228,7 @@ def throughput_ratio(clip: ExplainableCLIP, templates: tuple[str, ...], count: i
 
 
 def choose(clip: ExplainableCLIP, pool: Pool, templates: tuple[str, ...], size: Size) -> None:
-    """Compare lambdas and sharpness on the validation vendor's tasks, which share no seed with the test's."""
+    """Compare lambdas, rates and sharpness on the validation vendor's tasks, which share no seed with the test's."""
     prompts = encode_classes(clip, [ClassName(name) for name in pool.classes], templates)
     shares = class_word_shares(clip, prompts)
     tasks = [draw_task(pool, 1000 + seed, size.ways) for seed in range(size.tasks)]
@@ -244,14 +245,7 @@ def choose(clip: ExplainableCLIP, pool: Pool, templates: tuple[str, ...], size: 
     }
     base = zero_shot_accuracy(clip, pool, tasks[0], prompts, shares, 1.0)
     print("sharpness:", weighted, {name: float(value.mean()) for name, value in base.items()}, flush=True)
-    plain: np.ndarray | None = None
-    rows = {}
-    for weight in LAMBDAS:
-        settings = LearningSettings(explainability_weight=weight)
-        found = np.array([one_shot_accuracy(clip, pool, task, settings).mean() for task in tasks])
-        plain = found if plain is None else plain
-        rows[str(weight)] = {"accuracy": mean_interval(found), "gain": mean_interval(found - plain)}
-        print(f"lambda {weight}: {rows[str(weight)]}", flush=True)
+    rows = choose_lambda(clip, pool, tasks, LAMBDAS)
     data = {"vendor": VALIDATION_VENDOR, "lambda": rows, "sharpness": weighted, "size": asdict(size)}
     (RESULTS / "classification_choice.json").write_text(json.dumps(data, indent=1) + "\n", "utf-8")
 

@@ -1,4 +1,4 @@
-"""The classification benchmark's results as a table and a plot."""
+"""The classification benchmark's results as tables and a plot."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ LABELS = {
     "one_shot_lambda_0": "one-shot CoOp, lambda = 0",
     "one_shot_lambda": "one-shot CoOp, lambda > 0",
 }
+
+
+LISTS = {"learned": "the {} with a picture", "others": "the other {}", "all": "all {}"}
 
 
 def percent(entry: dict[str, float]) -> str:
@@ -45,7 +48,8 @@ def write_markdown(results: dict[str, Any], path: Path) -> str:
         f"Single templates range from {100 * accuracy['single_template_min']:.1f} to "
         f"{100 * accuracy['single_template_max']:.1f} "
         f"(spread {100 * (accuracy['single_template_max'] - accuracy['single_template_min']):.1f} points).",
-        f"Lambda is {results['lambda']:g} (see classification_choice.json for its choice on another vendor's art).",
+        f"Lambda is {results['lambda']:g} (see classification_choice.json for its choice on another vendor's art), the "
+        "learning rate of the two one-shot rows CoOp's.",
         "",
         "| difference, task by task (points) | all | " + " | ".join(f"clutter {level}" for level in levels) + " |",
         "|---|---" + "|---" * len(levels) + "|",
@@ -55,6 +59,7 @@ def write_markdown(results: dict[str, Any], path: Path) -> str:
         cells = [percent(results["by_clutter"][level]["gains"][name]) for level in levels]
         lines.append(f"| {LABELS[first]} minus {LABELS[second]} | {percent(entry)} | " + " | ".join(cells) + " |")
     lines += [
+        *_one_shot_lines(results),
         "",
         f"Throughput of the whole classifier: {results['throughput_ratio']:.3f} of a bare `encode_image` loop.",
         "",
@@ -69,8 +74,36 @@ def write_markdown(results: dict[str, Any], path: Path) -> str:
     return text
 
 
+def _one_shot_lines(results: dict[str, Any]) -> list[str]:
+    """Learned prompts on classes with and without a labelled picture."""
+    found, size = results["one_shot"], results["about"]["size"]
+    counts = {"learned": size["ways"], "others": results["about"]["classes"] - size["ways"]}
+    counts["all"] = results["about"]["classes"]
+    lists = list(found["mean_of_embeddings"])
+    lines = [
+        "",
+        "Learned from one picture of each class of a task. Images are told apart among:",
+        "",
+        "| prompts | " + " | ".join(LISTS[name].format(counts[name]) for name in lists) + " |",
+        "|---" * (1 + len(lists)) + "|",
+    ]
+
+    def row(label: str, entries: dict[str, dict[str, float]]) -> str:
+        return f"| {label} | " + " | ".join(percent(entries[name]) for name in lists) + " |"
+
+    lines.append(row("mean of embeddings, no picture", found["mean_of_embeddings"]))
+    for rate, entry in found["learned"].items():
+        lines.append(row(f"CoOp, rate {rate}, lambda = 0", entry["lambda_0"]))
+        lines.append(row(f"CoOp, rate {rate}, lambda = {results['lambda']:g}", entry["lambda"]))
+    for rate, entry in found["learned"].items():
+        lines.append(row(f"lambda > 0 minus lambda = 0, rate {rate}", entry["gain"]))
+    slow, fast = found["learned"]
+    label = f"lambda > 0 at rate {fast} minus lambda = 0 at rate {slow}"
+    return [*lines, row(label, found["gain_over_best_without"])]
+
+
 def write_plot(results: dict[str, Any], path: Path) -> None:
-    """Left: every single template and what ensembles make of them. Right: what lambda gains at each clutter level."""
+    """Left: every single template and what ensembles make of them. Right: what lambda gains, on which classes."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -88,20 +121,21 @@ def write_plot(results: dict[str, Any], path: Path) -> None:
         left.axvline(100 * entry["mean"], color=color, label=LABELS[name])
     left.set(xlabel="accuracy, %", title="One phrasing is luck")
     left.legend(fontsize=8)
-    name = "one_shot_lambda - one_shot_lambda_0"
-    rows = [("all", results["gains"][name])]
-    rows += [(f"clutter {level}", entry["gains"][name]) for level, entry in results["by_clutter"].items()]
-    for place, (label, entry) in enumerate(reversed(rows)):
+    rows = [
+        (f"{LISTS[name].format('classes')}, rate {rate}", gain)
+        for rate, entry in results["one_shot"]["learned"].items()
+        for name, gain in entry["gain"].items()
+    ]
+    for place, (_, entry) in enumerate(reversed(rows)):
         low, high = 100 * entry["low"], 100 * entry["high"]
         right.plot([low, high], [place, place], color="C3", linewidth=2)
         right.plot(100 * entry["mean"], place, "o", color="C3")
-        right.text(high, place + 0.12, f"{100 * entry['mean']:+.1f}", fontsize=8, ha="right")
-        right.text(low, place - 0.28, label, fontsize=8)
+        right.text(100 * entry["mean"], place + 0.12, f"{100 * entry['mean']:+.1f}", fontsize=8, ha="center")
     right.axvline(0, color="0.7")
+    right.set_yticks(range(len(rows)), [label for label, _ in reversed(rows)], fontsize=8)
     right.set(
         xlabel="points of accuracy",
         title=f"One-shot: lambda = {results['lambda']:g} against lambda = 0",
-        yticks=[],
         ylim=(-0.6, len(rows) - 0.4),
     )
     figure.tight_layout()

@@ -8,12 +8,15 @@ import numpy as np
 import torch
 from classification_data import Pool
 from clip_explainability.core.classification.class_prompts import ClassPrompts, LearningSettings
-from clip_explainability.core.classification.ensembles import ENSEMBLES, score, template_predictions
+from clip_explainability.core.classification.ensembles import ENSEMBLES, class_vectors, score, template_predictions
 from clip_explainability.core.classification.explainability_weights import explainability_weights
 from clip_explainability.core.classification.learned_context import encode_learned
 from clip_explainability.core.classification.prompt_learning import PromptLearner
 from clip_explainability.core.classification.zero_shot import PromptFeatures
 from clip_explainability.core.clip import ExplainableCLIP
+
+LISTS = ("learned", "others", "all")
+"""Lists of classes to choose from: those with a labelled image, those without, both together."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,9 @@ def local_labels(pool: Pool, task: Task, images: torch.Tensor) -> torch.Tensor:
     return number[pool.labels[images]]
 
 
-def by_level(pool: Pool, task: Task, right: torch.Tensor) -> np.ndarray:
-    """Accuracy at each clutter level ``[levels]`` from what is right ``[test images]``."""
-    levels = pool.levels[task.test]
+def by_level(pool: Pool, images: torch.Tensor, right: torch.Tensor) -> np.ndarray:
+    """Accuracy at each clutter level ``[levels]`` from what is right of these images of the pool."""
+    levels = pool.levels[images]
     return np.array([float(right[levels == level].float().mean()) for level in range(len(pool.level_names))])
 
 
@@ -64,13 +67,13 @@ def zero_shot_accuracy(
     own, weights = prompts.features[task.classes], explainability_weights(shares[task.classes], sharpness)
     predictions = template_predictions(features, own)
     right = predictions == labels.unsqueeze(1)
-    found = {"templates": np.stack([by_level(pool, task, column) for column in right.T], axis=1)}
+    found = {"templates": np.stack([by_level(pool, task.test, column) for column in right.T], axis=1)}
     for ensemble in ENSEMBLES:
         hits = torch.zeros(len(labels), dtype=torch.bool)
         for level in range(len(pool.level_names)):
             at = pool.levels[task.test] == level
             hits[at] = score(features[at], own, clip.logit_scale, ensemble, weights=weights).top == labels[at]
-        found[ensemble] = by_level(pool, task, hits)
+        found[ensemble] = by_level(pool, task.test, hits)
     return found
 
 
@@ -84,9 +87,32 @@ def learn(clip: ExplainableCLIP, pool: Pool, task: Task, settings: LearningSetti
     return learner.prompts()
 
 
-def one_shot_accuracy(clip: ExplainableCLIP, pool: Pool, task: Task, settings: LearningSettings) -> np.ndarray:
-    """Accuracy ``[levels]`` of prompts learned with these settings."""
+def one_shot_accuracy(
+    clip: ExplainableCLIP, pool: Pool, task: Task, settings: LearningSettings
+) -> dict[str, np.ndarray]:
+    """Accuracy ``[levels]`` of prompts learned with these settings, for each of :data:`LISTS`."""
     learned = learn(clip, pool, task, settings)
-    features = encode_learned(clip, learned, tuple(pool.classes[i] for i in task.classes))
-    winners = (pool.features[task.test] @ features.T).argmax(dim=1)
-    return by_level(pool, task, winners == local_labels(pool, task, task.test))
+    return _accuracy_of_lists(pool, task, encode_learned(clip, learned, pool.classes))
+
+
+def mean_classifier_accuracy(pool: Pool, task: Task, prompts: PromptFeatures) -> dict[str, np.ndarray]:
+    """The same of the mean of all templates' embeddings, for all of the pool's classes."""
+    return _accuracy_of_lists(pool, task, class_vectors(prompts.features))
+
+
+def _accuracy_of_lists(pool: Pool, task: Task, class_features: torch.Tensor) -> dict[str, np.ndarray]:
+    """``class_features``: ``[C, D]`` of all of the pool's classes. Without two other classes there is but one list."""
+    own = torch.zeros(len(pool.classes), dtype=torch.bool)
+    own[task.classes] = True
+    lists = dict(zip(LISTS, (own, ~own, torch.ones_like(own)), strict=True))
+    if (~own).sum() < 2:
+        lists = {LISTS[0]: own}
+    tested = torch.ones(len(pool.labels), dtype=torch.bool) if pool.support is None else ~pool.support
+    tested[task.support] = False
+    logits = pool.features @ class_features.T
+    found = {}
+    for name, offered in lists.items():
+        images = tested & offered[pool.labels]
+        winners = logits[images].masked_fill(~offered, -torch.inf).argmax(dim=1)
+        found[name] = by_level(pool, images, winners == pool.labels[images])
+    return found
