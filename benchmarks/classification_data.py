@@ -26,6 +26,7 @@ class Pool:
         classes: C names. features: L2-normalised ``[N, D]``. labels: class indices ``[N]``.
         levels: clutter level of each image ``[N]``, indices into ``level_names``.
         support: which images may be learned from ``[N]``; None: any, the rest is then tested on.
+        vendor: whose art the scenes are drawn with; None: they are a user's images.
     """
 
     classes: tuple[str, ...]
@@ -34,6 +35,7 @@ class Pool:
     levels: torch.Tensor
     level_names: tuple[str, ...]
     support: torch.Tensor | None
+    vendor: str | None = None
 
 
 def demo_pool(
@@ -62,7 +64,21 @@ def demo_pool(
         torch.tensor(level_of),
         tuple(f"{clutter:g}" for clutter in levels),
         torch.tensor(support),
+        vendor,
     )
+
+
+def crowded_features(clip: ExplainableCLIP, vendor: str, names: Sequence[str], others: int, seed: int) -> torch.Tensor:
+    """Features ``[C, D]`` of a scene for each name, with so many objects of other classes beside it."""
+    drawn = []
+    for index, name in enumerate(names):
+        strangers = [other for other in art.class_names() if other != name]
+        chosen = np.random.default_rng((61, seed, index, others)).permutation(strangers)[:others]
+        scene = scenes.draw_scene(
+            (62, seed, index, others), clip.image_size, classes=[name, *chosen], vendor=vendor, clutter=0.5
+        )
+        drawn.append(torch.from_numpy(scene.image.astype(np.float32)).movedim(-1, 0))
+    return encode_images(clip, torch.stack(drawn))
 
 
 def use_vendor(vendor: str) -> None:

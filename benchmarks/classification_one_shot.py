@@ -1,88 +1,86 @@
-"""Prompts learned from one image a class, with the explainability loss and without: which classes gain?
+"""Prompts learned from one image a class, with the explainability loss and without: where does it gain?
 
-A context is shared by all classes, so it also serves names that came without an image. What it costs them to be learned
-from others shows how far it rests on names at all; CoOp's follow-up measures it so (Zhou et al. 2022, CoCoOp, "base to
-new").
+On the classes that were learned and on others, since a context is shared by all classes and serves names that came
+without an image (CoOp's follow-up measures "base to new" so: Zhou et al. 2022, CoCoOp); from images of the object alone
+and from crowded ones, whose label tells but one of the things that they show.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from classification_data import Pool
-from classification_tasks import LISTS, Task, mean_classifier_accuracy, one_shot_accuracy
+from classification_tasks import LISTS, Task, mean_classifier_accuracy, one_shot_accuracy, support_features
 from clip_explainability.core.classification.class_prompts import LearningSettings
 from clip_explainability.core.classification.zero_shot import PromptFeatures
 from clip_explainability.core.clip import ExplainableCLIP
 from intervals import mean_interval
 
 RATES = (0.002, 0.02)
-"""Learning rates: CoOp's, and ten times as much. Without lambda the first, with it the second is the better one for a
-list of all classes (``--choose``)."""
+"""Learning rates: CoOp's, and ten times as much."""
+OTHERS = (0, 1, 3)
+"""Objects without a label in the labelled image of a demo scene."""
 WITHOUT, WITH = "lambda_0", "lambda"
 
 Accuracies = dict[str, np.ndarray]
 """For each of the lists ``[levels]``; over tasks ``[tasks, levels]``."""
 
 
-@dataclass
 class OneShot:
-    """What was found in each task: of the mean classifier, and of each rate without and with lambda."""
+    """What was found, task by task: of the mean classifier, and of every crowd and rate without and with lambda."""
 
-    zero_shot: list[Accuracies]
-    learned: dict[tuple[float, str], list[Accuracies]]
-
-    @classmethod
-    def empty(cls) -> OneShot:
-        """No tasks yet."""
-        return cls([], {(rate, arm): [] for rate in RATES for arm in (WITHOUT, WITH)})
+    def __init__(self, pool: Pool) -> None:
+        self.others = OTHERS if pool.vendor else OTHERS[:1]
+        self._zero_shot: list[Accuracies] = []
+        self._learned: dict[tuple[int, float, str], list[Accuracies]] = {
+            (others, rate, arm): [] for others in self.others for rate in RATES for arm in (WITHOUT, WITH)
+        }
 
     def add(
         self, clip: ExplainableCLIP, pool: Pool, task: Task, prompts: PromptFeatures, explainability_weight: float
-    ) -> str:
-        """Measure a task; returns a line to print."""
-        self.zero_shot.append(mean_classifier_accuracy(pool, task, prompts))
-        for rate in RATES:
-            plain = LearningSettings(explainability_weight=0.0, learning_rate=rate)
-            for arm, weight in ((WITHOUT, 0.0), (WITH, explainability_weight)):
-                settings = replace(plain, explainability_weight=weight)
-                self.learned[rate, arm].append(one_shot_accuracy(clip, pool, task, settings))
-        gains = {
-            rate: {
-                name: float(np.mean(self.learned[rate, WITH][-1][name] - self.learned[rate, WITHOUT][-1][name]))
-                for name in self.zero_shot[-1]
-            }
-            for rate in RATES
-        }
-        return "; ".join(
-            f"rate {rate:g}: " + ", ".join(f"{name} {gain:+.3f}" for name, gain in row.items())
-            for rate, row in gains.items()
-        )
+    ) -> None:
+        """Measure a task."""
+        self._zero_shot.append(mean_classifier_accuracy(pool, task, prompts))
+        for others in self.others:
+            support = support_features(clip, pool, task, others)
+            for rate in RATES:
+                for arm, weight in ((WITHOUT, 0.0), (WITH, explainability_weight)):
+                    settings = LearningSettings(explainability_weight=weight, learning_rate=rate)
+                    found = one_shot_accuracy(clip, pool, task, support, settings)
+                    self._learned[others, rate, arm].append(found)
 
-    def over_tasks(self, rate: float, arm: str) -> Accuracies:
+    def found(self, others: int, rate: float, arm: str) -> Accuracies:
         """``[tasks, levels]`` for each list."""
-        return _stack(self.learned[rate, arm])
+        return _stack(self._learned[others, rate, arm])
+
+    def gain(self, others: int, rate: float) -> Accuracies:
+        """What lambda adds, task by task."""
+        return _minus(self.found(others, rate, WITH), self.found(others, rate, WITHOUT))
 
     def summary(self) -> dict[str, Any]:
         """Means over tasks and levels, and differences task by task, of each list."""
-        found = {(rate, arm): self.over_tasks(rate, arm) for rate in RATES for arm in (WITHOUT, WITH)}
-        gain = {rate: _minus(found[rate, WITH], found[rate, WITHOUT]) for rate in RATES}
         return {
-            "mean_of_embeddings": _intervals(_stack(self.zero_shot)),
-            "learned": {
-                f"{rate:g}": {
-                    WITHOUT: _intervals(found[rate, WITHOUT]),
-                    WITH: _intervals(found[rate, WITH]),
-                    "gain": _intervals(gain[rate]),
+            "mean_of_embeddings": _intervals(_stack(self._zero_shot)),
+            "learned": [
+                {
+                    "others": others,
+                    "rate": rate,
+                    WITHOUT: _intervals(self.found(others, rate, WITHOUT)),
+                    WITH: _intervals(self.found(others, rate, WITH)),
+                    "gain": _intervals(self.gain(others, rate)),
                     "gain_by_clutter": {
-                        name: [mean_interval(column) for column in values.T] for name, values in gain[rate].items()
+                        name: [mean_interval(level) for level in values.T]
+                        for name, values in self.gain(others, rate).items()
                     },
                 }
                 for rate in RATES
+                for others in self.others
+            ],
+            "gain_of_all": {
+                f"{rate:g}": _intervals(_mean(self.gain(others, rate) for others in self.others)) for rate in RATES
             },
-            "gain_over_best_without": _intervals(_minus(found[RATES[1], WITH], found[RATES[0], WITHOUT])),
         }
 
 
@@ -94,6 +92,12 @@ def _minus(first: Accuracies, second: Accuracies) -> Accuracies:
     return {name: first[name] - second[name] for name in first}
 
 
+def _mean(rows: Iterable[Accuracies]) -> Accuracies:
+    """Over crowds."""
+    rows = list(rows)
+    return {name: np.mean([row[name] for row in rows], axis=0) for name in rows[0]}
+
+
 def _intervals(found: Accuracies) -> dict[str, dict[str, float]]:
     return {name: mean_interval(values.mean(axis=1)) for name, values in found.items()}
 
@@ -101,15 +105,21 @@ def _intervals(found: Accuracies) -> dict[str, dict[str, float]]:
 def choose_lambda(
     clip: ExplainableCLIP, pool: Pool, tasks: list[Task], weights: tuple[float, ...]
 ) -> dict[str, dict[str, Any]]:
-    """Accuracy with each lambda at each rate, and its gain over lambda 0 at the same rate."""
+    """Accuracy with each lambda at each rate, over all crowds, and its gain over lambda 0 at the same rate."""
     rows: dict[str, dict[str, Any]] = {}
+    supports = [[support_features(clip, pool, task, others) for others in OTHERS] for task in tasks]
     for rate in RATES:
         plain: Accuracies = {}
         for weight in weights:
             settings = LearningSettings(explainability_weight=weight, learning_rate=rate)
-            found = _stack([one_shot_accuracy(clip, pool, task, settings) for task in tasks])
+            found = _stack(
+                [
+                    _mean(one_shot_accuracy(clip, pool, task, support, settings) for support in crowds)
+                    for task, crowds in zip(tasks, supports, strict=True)
+                ]
+            )
             plain = plain or found
             name = f"rate {rate:g}, lambda {weight:g}"
             rows[name] = {"accuracy": _intervals(found), "gain": _intervals(_minus(found, plain))}
-            print(name, {key: value["mean"] for key, value in rows[name]["accuracy"].items()}, flush=True)
+            print(name, {key: value["mean"] for key, value in rows[name]["gain"].items()}, flush=True)
     return rows

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 LABELS = {
     "single_template_mean": "single template, mean",
     "ensemble_mean": "mean of embeddings",
@@ -91,15 +93,17 @@ def _one_shot_lines(results: dict[str, Any]) -> list[str]:
     def row(label: str, entries: dict[str, dict[str, float]]) -> str:
         return f"| {label} | " + " | ".join(percent(entries[name]) for name in lists) + " |"
 
+    crowds = {0: "alone", 1: "with 1 other object"}
     lines.append(row("mean of embeddings, no picture", found["mean_of_embeddings"]))
-    for rate, entry in found["learned"].items():
-        lines.append(row(f"CoOp, rate {rate}, lambda = 0", entry["lambda_0"]))
-        lines.append(row(f"CoOp, rate {rate}, lambda = {results['lambda']:g}", entry["lambda"]))
-    for rate, entry in found["learned"].items():
-        lines.append(row(f"lambda > 0 minus lambda = 0, rate {rate}", entry["gain"]))
-    slow, fast = found["learned"]
-    label = f"lambda > 0 at rate {fast} minus lambda = 0 at rate {slow}"
-    return [*lines, row(label, found["gain_over_best_without"])]
+    for entry in found["learned"]:
+        crowd = crowds.get(entry["others"], f"with {entry['others']} others")
+        label = f"rate {entry['rate']:g}, {crowd}"
+        lines.append(row(f"{label}: lambda = 0", entry["lambda_0"]))
+        lines.append(row(f"{label}: lambda = {results['lambda']:g}", entry["lambda"]))
+        lines.append(row(f"{label}: difference", entry["gain"]))
+    for rate, gain in found["gain_of_all"].items():
+        lines.append(row(f"rate {rate}, all of these pictures: difference", gain))
+    return lines
 
 
 def write_plot(results: dict[str, Any], path: Path) -> None:
@@ -121,23 +125,37 @@ def write_plot(results: dict[str, Any], path: Path) -> None:
         left.axvline(100 * entry["mean"], color=color, label=LABELS[name])
     left.set(xlabel="accuracy, %", title="One phrasing is luck")
     left.legend(fontsize=8)
-    rows = [
-        (f"{LISTS[name].format('classes')}, rate {rate}", gain)
-        for rate, entry in results["one_shot"]["learned"].items()
-        for name, gain in entry["gain"].items()
-    ]
-    for place, (_, entry) in enumerate(reversed(rows)):
-        low, high = 100 * entry["low"], 100 * entry["high"]
-        right.plot([low, high], [place, place], color="C3", linewidth=2)
-        right.plot(100 * entry["mean"], place, "o", color="C3")
-        right.text(100 * entry["mean"], place + 0.12, f"{100 * entry['mean']:+.1f}", fontsize=8, ha="center")
-    right.axvline(0, color="0.7")
-    right.set_yticks(range(len(rows)), [label for label, _ in reversed(rows)], fontsize=8)
-    right.set(
-        xlabel="points of accuracy",
-        title=f"One-shot: lambda = {results['lambda']:g} against lambda = 0",
-        ylim=(-0.6, len(rows) - 0.4),
-    )
+    _plot_gains(right, results)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def _plot_gains(axes: Any, results: dict[str, Any]) -> None:
+    """A row for each list of classes and crowd, in it each rate with its interval."""
+    found = results["one_shot"]
+    crowds = sorted({entry["others"] for entry in found["learned"]})
+    names = [(name, others) for name in found["mean_of_embeddings"] for others in crowds]
+    place = {row: len(names) - 1 - index for index, row in enumerate(names)}
+    for number, rate in enumerate(float(rate) for rate in found["gain_of_all"]):
+        rows = [
+            (place[name, entry["others"]], entry["gain"][name])
+            for entry in found["learned"]
+            if entry["rate"] == rate
+            for name in entry["gain"]
+        ]
+        low, mean, high = (np.array([100 * gain[key] for _, gain in rows]) for key in ("low", "mean", "high"))
+        axes.errorbar(
+            mean,
+            [y + 0.15 - 0.3 * number for y, _ in rows],
+            xerr=[mean - low, high - mean],
+            fmt="o",
+            color=("0.45", "C3")[number],
+            label=f"learning rate {rate:g}",
+        )
+    counts = {0: "object alone", 1: "1 other beside"}
+    labels = [f"{LISTS[name].format('classes')}, {counts.get(n, f'{n} others beside')}" for name, n in names]
+    axes.axvline(0, color="0.7")
+    axes.set_yticks(list(place.values()), labels, fontsize=8)
+    axes.set(xlabel="points of accuracy", title=f"One-shot: lambda = {results['lambda']:g} against lambda = 0")
+    axes.legend(fontsize=8)

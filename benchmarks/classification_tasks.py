@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from classification_data import Pool
-from clip_explainability.core.classification.class_prompts import ClassPrompts, LearningSettings
+from classification_data import Pool, crowded_features
+from clip_explainability.core.classification.class_prompts import LearningSettings
 from clip_explainability.core.classification.ensembles import ENSEMBLES, class_vectors, score, template_predictions
 from clip_explainability.core.classification.explainability_weights import explainability_weights
 from clip_explainability.core.classification.learned_context import encode_learned
@@ -77,22 +77,23 @@ def zero_shot_accuracy(
     return found
 
 
-def learn(clip: ExplainableCLIP, pool: Pool, task: Task, settings: LearningSettings) -> ClassPrompts:
-    """Prompts learned on the task's labelled images; the task's seed is the learner's."""
-    names = tuple(pool.classes[i] for i in task.classes)
-    labels = local_labels(pool, task, task.support)
-    learner = PromptLearner(clip, names, pool.features[task.support], labels, replace(settings, seed=task.seed))
-    for _ in learner.epochs():
-        pass
-    return learner.prompts()
+def support_features(clip: ExplainableCLIP, pool: Pool, task: Task, others: int) -> torch.Tensor:
+    """Features ``[classes, D]`` of the labelled images; in crowded ones ``others`` objects have no label."""
+    if not others:
+        return pool.features[task.support]
+    assert pool.vendor is not None
+    return crowded_features(clip, pool.vendor, [pool.classes[i] for i in task.classes], others, task.seed)
 
 
 def one_shot_accuracy(
-    clip: ExplainableCLIP, pool: Pool, task: Task, settings: LearningSettings
+    clip: ExplainableCLIP, pool: Pool, task: Task, support: torch.Tensor, settings: LearningSettings
 ) -> dict[str, np.ndarray]:
-    """Accuracy ``[levels]`` of prompts learned with these settings, for each of :data:`LISTS`."""
-    learned = learn(clip, pool, task, settings)
-    return _accuracy_of_lists(pool, task, encode_learned(clip, learned, pool.classes))
+    """Accuracy ``[levels]`` for each of :data:`LISTS` of prompts learned from ``support``, with the task's seed."""
+    names = tuple(pool.classes[i] for i in task.classes)
+    learner = PromptLearner(clip, names, support, torch.arange(len(names)), replace(settings, seed=task.seed))
+    for _ in learner.epochs():
+        pass
+    return _accuracy_of_lists(pool, task, encode_learned(clip, learner.prompts(), pool.classes))
 
 
 def mean_classifier_accuracy(pool: Pool, task: Task, prompts: PromptFeatures) -> dict[str, np.ndarray]:
