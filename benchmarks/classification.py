@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from classification_data import Pool, art, demo_pool, folder_pool
-from classification_one_shot import RATES, WITH, WITHOUT, OneShot, choose_lambda
+from classification_one_shot import LAMBDA, WITH, WITHOUT, OneShot, choose_lambda
 from classification_report import write_markdown, write_plot
 from classification_tasks import LISTS, draw_task, zero_shot_accuracy
 from clip_explainability.core.classification.cache import FeatureCache
@@ -107,7 +107,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--vendor", help="draw scenes with this vendor's art")
     parser.add_argument("--tasks", type=int, help="number of seeds")
     parser.add_argument("--ways", type=int, help="classes a task")
-    parser.add_argument("--explainability-weight", type=float, default=LearningSettings().explainability_weight)
+    parser.add_argument("--explainability-weight", type=float, default=LAMBDA)
     parser.add_argument("--choose", action="store_true", help="compare lambdas on the validation vendor instead")
     parser.add_argument(
         "--templates",
@@ -141,11 +141,15 @@ def measure(
         one_shot.add(clip, pool, task, prompts, explainability_weight)
         print(f"  task {seed + 1} of {size.tasks}, {time.perf_counter() - started:.0f} s", flush=True)
     found = {name: np.stack(rows) for name, rows in per_task.items()}  # [tasks, levels], templates [tasks, levels, T]
-    for arm in (WITHOUT, WITH):
-        found[arm] = one_shot.found(0, RATES[0], arm)[LISTS[0]]
+    learned = one_shot.summary()
+    whole = learned["over_rates_and_crowds"]
+    results = summarise(found, pool, templates)
+    for name, arm in (("one_shot_lambda_0", WITHOUT), ("one_shot_lambda", WITH)):
+        results["accuracy"][name] = whole[arm][LISTS[0]]["mean"]
     return {
-        **summarise(found, pool, templates),
-        "one_shot": one_shot.summary(),
+        **results,
+        "one_shot_gain_ci95": [whole["gain"][LISTS[0]][end] for end in ("low", "high")],
+        "one_shot": learned,
         "lambda": explainability_weight,
         "settings": asdict(LearningSettings(explainability_weight=explainability_weight)),
         "throughput_ratio": throughput_ratio(clip, templates),
@@ -162,8 +166,6 @@ def summarise(found: dict[str, np.ndarray], pool: Pool, templates: tuple[str, ..
         "majority vote": "majority_vote",
         "zpe weights": "zpe",
         "explainability-weighted": "explainability_weighted",
-        WITHOUT: "one_shot_lambda_0",
-        WITH: "one_shot_lambda",
     }
     tasks = {names[name]: accuracy for name, accuracy in found.items()}
     tasks = {"single_template_mean": single.mean(axis=2), **tasks}
@@ -171,16 +173,12 @@ def summarise(found: dict[str, np.ndarray], pool: Pool, templates: tuple[str, ..
         "ensemble_mean - single_template_mean": tasks["ensemble_mean"] - tasks["single_template_mean"],
         "explainability_weighted - ensemble_mean": tasks["explainability_weighted"] - tasks["ensemble_mean"],
         "explainability_weighted - zpe": tasks["explainability_weighted"] - tasks["zpe"],
-        "one_shot_lambda - one_shot_lambda_0": tasks["one_shot_lambda"] - tasks["one_shot_lambda_0"],
-        "one_shot_lambda - ensemble_mean": tasks["one_shot_lambda"] - tasks["ensemble_mean"],
     }
     accuracy = {name: round(float(values.mean()), 4) for name, values in tasks.items()}
     accuracy["single_template_min"] = round(float(by_template.min()), 4)
     accuracy["single_template_max"] = round(float(by_template.max()), 4)
-    one_shot = mean_interval(gains["one_shot_lambda - one_shot_lambda_0"].mean(axis=1))
     return {
         "accuracy": accuracy,
-        "one_shot_gain_ci95": [one_shot["low"], one_shot["high"]],
         "gains": {name: mean_interval(values.mean(axis=1)) for name, values in gains.items()},
         "intervals": {name: mean_interval(values.mean(axis=1)) for name, values in tasks.items()},
         "by_clutter": {

@@ -20,6 +20,8 @@ from intervals import mean_interval
 
 RATES = (0.002, 0.02)
 """Learning rates: CoOp's, and ten times as much."""
+LAMBDA = 3.0
+"""Best of those tried over all classes and crowds, on the validation vendor (``--choose``)."""
 OTHERS = (0, 1, 3)
 """Objects without a label in the labelled image of a demo scene."""
 WITHOUT, WITH = "lambda_0", "lambda"
@@ -55,32 +57,38 @@ class OneShot:
         """``[tasks, levels]`` for each list."""
         return _stack(self._learned[others, rate, arm])
 
-    def gain(self, others: int, rate: float) -> Accuracies:
-        """What lambda adds, task by task."""
-        return _minus(self.found(others, rate, WITH), self.found(others, rate, WITHOUT))
+    def mean(self, rates: Iterable[float], arm: str) -> Accuracies:
+        """The same as a mean over crowds and these rates."""
+        return _mean(self.found(others, rate, arm) for rate in rates for others in self.others)
 
     def summary(self) -> dict[str, Any]:
         """Means over tasks and levels, and differences task by task, of each list."""
+        zero_shot = _stack(self._zero_shot)
+
+        def row(without: Accuracies, with_lambda: Accuracies) -> dict[str, Any]:
+            gain = _minus(with_lambda, without)
+            return {
+                WITHOUT: _intervals(without),
+                WITH: _intervals(with_lambda),
+                "gain": _intervals(gain),
+                "gain_by_clutter": {
+                    name: [mean_interval(level) for level in values.T] for name, values in gain.items()
+                },
+                f"{WITHOUT} - mean_of_embeddings": _intervals(_minus(without, zero_shot)),
+                f"{WITH} - mean_of_embeddings": _intervals(_minus(with_lambda, zero_shot)),
+            }
+
         return {
-            "mean_of_embeddings": _intervals(_stack(self._zero_shot)),
+            "mean_of_embeddings": _intervals(zero_shot),
             "learned": [
-                {
-                    "others": others,
-                    "rate": rate,
-                    WITHOUT: _intervals(self.found(others, rate, WITHOUT)),
-                    WITH: _intervals(self.found(others, rate, WITH)),
-                    "gain": _intervals(self.gain(others, rate)),
-                    "gain_by_clutter": {
-                        name: [mean_interval(level) for level in values.T]
-                        for name, values in self.gain(others, rate).items()
-                    },
-                }
+                {"others": others, "rate": rate, **row(*(self.found(others, rate, arm) for arm in (WITHOUT, WITH)))}
                 for rate in RATES
                 for others in self.others
             ],
-            "gain_of_all": {
-                f"{rate:g}": _intervals(_mean(self.gain(others, rate) for others in self.others)) for rate in RATES
-            },
+            "over_crowds": [
+                {"rate": rate, **row(*(self.mean([rate], arm) for arm in (WITHOUT, WITH)))} for rate in RATES
+            ],
+            "over_rates_and_crowds": row(*(self.mean(RATES, arm) for arm in (WITHOUT, WITH))),
         }
 
 
@@ -93,7 +101,7 @@ def _minus(first: Accuracies, second: Accuracies) -> Accuracies:
 
 
 def _mean(rows: Iterable[Accuracies]) -> Accuracies:
-    """Over crowds."""
+    """Of rows of equal shape."""
     rows = list(rows)
     return {name: np.mean([row[name] for row in rows], axis=0) for name in rows[0]}
 

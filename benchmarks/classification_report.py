@@ -14,11 +14,10 @@ LABELS = {
     "majority_vote": "majority vote",
     "zpe": "ZPE weights",
     "explainability_weighted": "explainability-weighted (ours)",
-    "one_shot_lambda_0": "one-shot CoOp, lambda = 0",
-    "one_shot_lambda": "one-shot CoOp, lambda > 0",
 }
 
 
+CROWDS = {0: "object alone", 1: "1 other object", 3: "3 other objects"}
 LISTS = {"learned": "the {} with a picture", "others": "the other {}", "all": "all {}"}
 
 
@@ -50,8 +49,6 @@ def write_markdown(results: dict[str, Any], path: Path) -> str:
         f"Single templates range from {100 * accuracy['single_template_min']:.1f} to "
         f"{100 * accuracy['single_template_max']:.1f} "
         f"(spread {100 * (accuracy['single_template_max'] - accuracy['single_template_min']):.1f} points).",
-        f"Lambda is {results['lambda']:g} (see classification_choice.json for its choice on another vendor's art), the "
-        "learning rate of the two one-shot rows CoOp's.",
         "",
         "| difference, task by task (points) | all | " + " | ".join(f"clutter {level}" for level in levels) + " |",
         "|---|---" + "|---" * len(levels) + "|",
@@ -84,7 +81,8 @@ def _one_shot_lines(results: dict[str, Any]) -> list[str]:
     lists = list(found["mean_of_embeddings"])
     lines = [
         "",
-        "Learned from one picture of each class of a task. Images are told apart among:",
+        f"One-shot CoOp: learned from one picture of each class of a task, with lambda = 0 and {results['lambda']:g} "
+        "(classification_choice.json: chosen on another vendor's art). Images are told apart among:",
         "",
         "| prompts | " + " | ".join(LISTS[name].format(counts[name]) for name in lists) + " |",
         "|---" * (1 + len(lists)) + "|",
@@ -93,16 +91,23 @@ def _one_shot_lines(results: dict[str, Any]) -> list[str]:
     def row(label: str, entries: dict[str, dict[str, float]]) -> str:
         return f"| {label} | " + " | ".join(percent(entries[name]) for name in lists) + " |"
 
-    crowds = {0: "alone", 1: "with 1 other object"}
     lines.append(row("mean of embeddings, no picture", found["mean_of_embeddings"]))
-    for entry in found["learned"]:
-        crowd = crowds.get(entry["others"], f"with {entry['others']} others")
-        label = f"rate {entry['rate']:g}, {crowd}"
+    for entry in [*found["learned"], *found["over_crowds"], found["over_rates_and_crowds"]]:
+        rate = f"rate {entry['rate']:g}" if "rate" in entry else "both rates"
+        label = f"{rate}, {CROWDS.get(entry.get('others'), 'all of these')}"
         lines.append(row(f"{label}: lambda = 0", entry["lambda_0"]))
         lines.append(row(f"{label}: lambda = {results['lambda']:g}", entry["lambda"]))
         lines.append(row(f"{label}: difference", entry["gain"]))
-    for rate, gain in found["gain_of_all"].items():
-        lines.append(row(f"rate {rate}, all of these pictures: difference", gain))
+    lines += [
+        "",
+        "Difference from the mean of embeddings, on the classes with a picture (points):",
+        "",
+        f"| prompts | lambda = 0 | lambda = {results['lambda']:g} |",
+        "|---|---|---|",
+    ]
+    for entry in found["learned"]:
+        gains = (percent(entry[f"{arm} - mean_of_embeddings"]["learned"]) for arm in ("lambda_0", "lambda"))
+        lines.append(f"| rate {entry['rate']:g}, {CROWDS[entry['others']]} | " + " | ".join(gains) + " |")
     return lines
 
 
@@ -137,7 +142,7 @@ def _plot_gains(axes: Any, results: dict[str, Any]) -> None:
     crowds = sorted({entry["others"] for entry in found["learned"]})
     names = [(name, others) for name in found["mean_of_embeddings"] for others in crowds]
     place = {row: len(names) - 1 - index for index, row in enumerate(names)}
-    for number, rate in enumerate(float(rate) for rate in found["gain_of_all"]):
+    for number, rate in enumerate(entry["rate"] for entry in found["over_crowds"]):
         rows = [
             (place[name, entry["others"]], entry["gain"][name])
             for entry in found["learned"]
@@ -153,8 +158,7 @@ def _plot_gains(axes: Any, results: dict[str, Any]) -> None:
             color=("0.45", "C3")[number],
             label=f"learning rate {rate:g}",
         )
-    counts = {0: "object alone", 1: "1 other beside"}
-    labels = [f"{LISTS[name].format('classes')}, {counts.get(n, f'{n} others beside')}" for name, n in names]
+    labels = [f"{LISTS[name].format('classes')}, {CROWDS[others]}" for name, others in names]
     axes.axvline(0, color="0.7")
     axes.set_yticks(list(place.values()), labels, fontsize=8)
     axes.set(xlabel="points of accuracy", title=f"One-shot: lambda = {results['lambda']:g} against lambda = 0")

@@ -97,14 +97,18 @@ def test_a_small_run_from_tasks_to_tables(
         for name in ("learned", "others", "all"):
             difference = row["lambda"][name]["mean"] - row["lambda_0"][name]["mean"]
             assert row["gain"][name]["mean"] == pytest.approx(difference, abs=2e-4)
+    slow, fast = one_shot["over_crowds"]
     for name in ("learned", "others", "all"):
         mean = np.mean([row["gain"][name]["mean"] for row in one_shot["learned"][:3]])
-        assert one_shot["gain_of_all"]["0.002"][name]["mean"] == pytest.approx(mean, abs=2e-4)
-    slow = one_shot["learned"][0]
-    assert results["accuracy"]["one_shot_lambda_0"] == slow["lambda_0"]["learned"]["mean"]
-    assert results["accuracy"]["one_shot_lambda"] == slow["lambda"]["learned"]["mean"]
-    gain = slow["gain"]["learned"]
-    np.testing.assert_allclose(results["one_shot_gain_ci95"], [gain["low"], gain["high"]])
+        assert slow["gain"][name]["mean"] == pytest.approx(mean, abs=2e-4)
+    whole = one_shot["over_rates_and_crowds"]
+    gain = whole["gain"]["learned"]
+    assert gain["mean"] == pytest.approx(
+        (slow["gain"]["learned"]["mean"] + fast["gain"]["learned"]["mean"]) / 2, abs=2e-4
+    )
+    assert results["accuracy"]["one_shot_lambda_0"] == whole["lambda_0"]["learned"]["mean"]
+    assert results["accuracy"]["one_shot_lambda"] == whole["lambda"]["learned"]["mean"]
+    assert results["one_shot_gain_ci95"] == [gain["low"], gain["high"]]
 
     size = {"tasks": 2, "ways": 3}
     results["about"] = {"clip": "tiny", "images": "noise", "templates": "two", "size": size, "classes": 5,
@@ -112,6 +116,6 @@ def test_a_small_run_from_tasks_to_tables(
     text = benchmark.write_markdown(results, tmp_path / "found.md")
     assert text == (tmp_path / "found.md").read_text("utf-8")
     assert "| prompts | the 3 with a picture | the other 2 | all 5 |" in text
-    assert "| rate 0.02, with 3 others: lambda = 3 |" in text
+    assert "| rate 0.02, 3 other objects: lambda = 3 |" in text
     benchmark.write_plot(results, tmp_path / "found.png")
     assert (tmp_path / "found.png").stat().st_size > 10_000
