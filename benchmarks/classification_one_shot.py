@@ -20,7 +20,7 @@ from intervals import mean_interval
 
 RATES = (0.002, 0.02)
 """Learning rates: CoOp's, and ten times as much."""
-LAMBDA = 3.0
+LAMBDA = 10.0
 """Best of those tried over all classes and crowds, on the validation vendor (``--choose``)."""
 OTHERS = (0, 1, 3)
 """Objects without a label in the labelled image of a demo scene."""
