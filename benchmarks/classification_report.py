@@ -161,5 +161,5 @@ def _plot_gains(axes: Any, results: dict[str, Any]) -> None:
     labels = [f"{LISTS[name].format('classes')}, {CROWDS[others]}" for name, others in names]
     axes.axvline(0, color="0.7")
     axes.set_yticks(list(place.values()), labels, fontsize=8)
-    axes.set(xlabel="points of accuracy", title=f"One-shot: lambda = {results['lambda']:g} against lambda = 0")
+    axes.set(xlabel="points of accuracy", title=f"One-shot: what lambda {results['lambda']:g} adds")
     axes.legend(fontsize=8)
