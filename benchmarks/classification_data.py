@@ -51,8 +51,7 @@ def demo_pool(
                 scenes.draw_scene((60, level, index, k), size, classes=[name], vendor=vendor, clutter=clutter).image
                 for k in range(test_images + support_images)
             ]
-            pixels = torch.from_numpy(np.stack(drawn).astype(np.float32)).movedim(-1, 1)
-            features.append(encode_images(clip, pixels))
+            features.append(_encode_drawn(clip, drawn))
             labels += [index] * len(drawn)
             level_of += [level] * len(drawn)
             support += [False] * test_images + [True] * support_images
@@ -77,8 +76,13 @@ def crowded_features(clip: ExplainableCLIP, vendor: str, names: Sequence[str], o
         scene = scenes.draw_scene(
             (62, seed, index, others), clip.image_size, classes=[name, *chosen], vendor=vendor, clutter=0.5
         )
-        drawn.append(torch.from_numpy(scene.image.astype(np.float32)).movedim(-1, 0))
-    return encode_images(clip, torch.stack(drawn))
+        drawn.append(scene.image)
+    return _encode_drawn(clip, drawn)
+
+
+def _encode_drawn(clip: ExplainableCLIP, drawn: Sequence[np.ndarray]) -> torch.Tensor:
+    """Features ``[N, D]`` of scenes' images ``[H, W, 3]``."""
+    return encode_images(clip, torch.from_numpy(np.stack(drawn).astype(np.float32)).movedim(-1, 1))
 
 
 def use_vendor(vendor: str) -> None:
