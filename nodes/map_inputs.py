@@ -78,7 +78,7 @@ def prompts_of(text: str) -> list[str]:
     Raises:
         InputError: there is none.
     """
-    return core.explain.check_prompts([line for line in text.splitlines() if line.strip()])
+    return core.explain.check_prompts(core.text_files.plain_lines(text))
 
 
 def missing_text(text: str | None) -> str | None:

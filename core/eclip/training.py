@@ -15,6 +15,7 @@ the tower's own projection; the texts' side has no projection of its own; the sc
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -105,33 +106,41 @@ def masked_max_pool(patches: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def encode_pairs(
     clip: ExplainableCLIP,
-    images: Iterable[torch.Tensor],
+    images: Iterable[torch.Tensor | None],
     captions: list[str],
     report: Callable[[int], None] = lambda done: None,
 ) -> FrozenPairs:
     """Run both frozen towers once over all pairs.
 
     Args:
-        images: n images ``[3, h, w]`` in 0..1 at the tower's size, taken a few at a time.
+        images: n images ``[3, h, w]`` in 0..1 at the tower's size, taken a few at a time; a pair without one (None) is
+            left out.
         captions: n strings.
         report: called with the number of pairs done; may raise to stop.
     """
-    if len(captions) < 2:
-        raise InputError(f"{len(captions)} image-caption pairs are too few; give at least 2, better hundreds")
+    _require_pairs(len(captions))
     hidden, attention, texts = [], [], []
-    waiting: list[torch.Tensor] = []
-    source = iter(images)
+    kept: list[str] = []
+    source = zip(images, captions, strict=True)
     for start in range(0, len(captions), _IMAGES_PER_PASS):
-        chunk = captions[start : start + _IMAGES_PER_PASS]
-        waiting = [next(source) for _ in chunk]
-        pixels = torch.stack(waiting).to(clip.device)
-        tower = run_tower(clip, pixels)
-        hidden.append(_compact(head_input(clip, patch_tokens(clip, tower.tokens))).cpu())
-        text = _encode_captions(clip, chunk)
-        attention.append(Rollout().patch_maps(clip, pixels, text[:1], MapOptions()).maps[0].flatten(1).cpu())
-        texts.append(text.cpu())
-        report(start + len(chunk))
-    return FrozenPairs(torch.cat(hidden), torch.cat(attention), torch.cat(texts), tuple(captions))
+        taken = itertools.islice(source, _IMAGES_PER_PASS)
+        chunk = [(image, caption) for image, caption in taken if image is not None]
+        if chunk:
+            pixels = torch.stack([image for image, _ in chunk]).to(clip.device)
+            tower = run_tower(clip, pixels)
+            hidden.append(_compact(head_input(clip, patch_tokens(clip, tower.tokens))).cpu())
+            text = _encode_captions(clip, [caption for _, caption in chunk])
+            attention.append(Rollout().patch_maps(clip, pixels, text[:1], MapOptions()).maps[0].flatten(1).cpu())
+            texts.append(text.cpu())
+            kept += [caption for _, caption in chunk]
+        report(min(start + _IMAGES_PER_PASS, len(captions)))
+    _require_pairs(len(kept))
+    return FrozenPairs(torch.cat(hidden), torch.cat(attention), torch.cat(texts), tuple(kept))
+
+
+def _require_pairs(count: int) -> None:
+    if count < 2:
+        raise InputError(f"{count} image-caption pairs are too few; give at least 2, better hundreds")
 
 
 def train_projection(

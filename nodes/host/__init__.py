@@ -10,6 +10,7 @@ from .demo_diffusion import build_diffusion
 from .execution import check_interrupt, is_interrupt, nothing, preview_images, progress
 from .folders import (
     CLIP_FOLDER,
+    folder_state,
     input_path,
     model_file_path,
     model_files,
@@ -27,6 +28,7 @@ __all__ = [
     "compute_device",
     "decode_bytes",
     "decode_latents",
+    "folder_state",
     "gradient_scope",
     "guide_model",
     "input_path",
