@@ -24,24 +24,25 @@ class LeftOut:
 
 def report(left_out: Sequence[LeftOut]) -> dict[str, Any]:
     """For a node's report: the number of items, and the first 200 with their reasons."""
-    listed = [{"name": plain_name(item.name), "reason": item.reason} for item in left_out[:_MOST_LISTED]]
+    listed = [{"name": plain_name(item.name), "reason": plain_name(item.reason)} for item in left_out[:_MOST_LISTED]]
     return {"count": len(left_out), "items": listed}
 
 
 def warn(where: str, left_out: Sequence[LeftOut]) -> None:
     """Say in the log what was left out, if anything was."""
     if left_out:
-        _log.warning("%s: left out %s", where, _summary(left_out))
+        _log.warning("%s: left out %s", where, plain_name(_summary(left_out)))
 
 
 def nothing_left(where: str, left_out: Sequence[LeftOut]) -> InputError:
     """The error for a folder or data set of which nothing can be used."""
-    return InputError(f"{where}: nothing in it can be used; left out {_summary(left_out)}")
+    found = f"left out {_summary(left_out)}" if left_out else "it is empty"
+    return InputError(f"{where}: nothing in it can be used; {found}")
 
 
 def plain_name(name: str) -> str:
-    """A file's name as any program can take it: bytes that are not UTF-8 become question marks in diamonds."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """A file's name as any program can take it: what is no character (bytes that are not UTF-8) is replaced."""
+    return name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _summary(left_out: Sequence[LeftOut]) -> str:

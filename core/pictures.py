@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import torch
@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from PIL import Image
 
 EXTENSIONS = frozenset(
-    (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
-    + (".jp2", ".tga", ".ppm", ".pgm", ".pnm")
+    (
+        *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
+        *(".avif", ".heic", ".heif", ".tga", ".ppm", ".pgm", ".pnm"),
+    )
 )
-"""Of picture files, in lower case. What this machine's Pillow can't read of them is refused by name, not passed over."""
+"""Of picture files, in lower case. What this machine's Pillow can't read of them is refused by name, not skipped."""
 
 Source = str | os.PathLike[str] | BinaryIO
 _MOST_PIXELS = 178_956_970  # where Pillow by itself refuses; packs that lift that limit lift it for all
 _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 _SIXTEEN_BITS = 65535
-_PHOTOMETRIC, _BITS_PER_SAMPLE = 262, 258  # TIFF tags
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR = 258, 262, 284  # TIFF tags
 _REMEDY = "mend, convert or remove it"
 
 
@@ -103,7 +105,9 @@ def open_image(source: Source, name: str | None = None) -> Iterator[Image.Image]
     with opened:
         with _understood(name), _whole_files_only():
             if opened.width * opened.height > _MOST_PIXELS:
-                raise Image.DecompressionBombError(f"{opened.width} x {opened.height} pixels are too many")
+                raise ValueError(f"{opened.width} x {opened.height} pixels are more than {_MOST_PIXELS}")
+            if _tag(opened, _PLANAR, 1) == 2 and _tag(opened, _BITS_PER_SAMPLE, (8,))[0] > 8:
+                raise ValueError("its channels of 16 bits lie one after the other, which Pillow mixes up")
             opened.load()
         yield opened
 
@@ -125,7 +129,7 @@ def _reason(error: Exception) -> str:
         return "empty, damaged, or of no kind that Pillow reads here"
     if isinstance(error, OSError):
         return why(error)
-    return f"damaged: {error}" if isinstance(error, SyntaxError | ValueError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, SyntaxError | ValueError) else f"damaged: {type(error).__name__}, {error}"
 
 
 @contextmanager
@@ -185,7 +189,7 @@ def _deep_grey(image: Image.Image, opened: Image.Image, name: str) -> np.ndarray
             "with 8 or 16 bits, or with values in 0..1"
         )
     shares = values / white
-    if getattr(opened, "tag_v2", {}).get(_PHOTOMETRIC) == 0:  # white is zero; Pillow heeds that up to 8 bits
+    if _tag(opened, _PHOTOMETRIC, 1) == 0:  # white is zero; Pillow heeds that up to 8 bits
         shares = 1 - shares
     transparent = opened.info.get("transparency")
     channels = [shares] * 3 + ([values != transparent] if isinstance(transparent, int) else [])
@@ -194,7 +198,7 @@ def _deep_grey(image: Image.Image, opened: Image.Image, name: str) -> np.ndarray
 
 def _white(values: np.ndarray, opened: Image.Image) -> float | None:
     """The value of white, see :func:`read_image`; None where it can't be told (NaN and negative values too)."""
-    bits = getattr(opened, "tag_v2", {}).get(_BITS_PER_SAMPLE, (32,))[0]
+    bits = _tag(opened, _BITS_PER_SAMPLE, (32,))[0]
     if opened.mode.startswith("I;16"):
         return 2**bits - 1 if bits < 16 else _SIXTEEN_BITS
     if opened.mode == "I" and opened.format in ("PNG", "PPM", "JPEG2000"):  # 16 bits, to older Pillows
@@ -205,3 +209,8 @@ def _white(values: np.ndarray, opened: Image.Image) -> float | None:
         return 2**15 - 1
     fits = ([1.0] if opened.mode == "F" else []) + [255.0, float(_SIXTEEN_BITS)]
     return next((white for white in fits if values.max() <= white), None)
+
+
+def _tag(opened: Image.Image, number: int, default: Any) -> Any:
+    """A TIFF file's own word on its values; the default for other files."""
+    return getattr(opened, "tag_v2", {}).get(number, default)

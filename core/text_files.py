@@ -84,6 +84,8 @@ def _visible(character: str) -> str:
     kind = unicodedata.category(character)
     if kind == "Cc":
         return " "
+    if kind == "Cs":  # half a character: no tokenizer, font or file can take it
+        return "\ufffd"
     if kind == "Cf" and character not in _JOINERS and not "\U000e0020" <= character <= "\U000e007f":  # emoji flags
         return ""
     return character

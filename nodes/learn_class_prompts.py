@@ -233,7 +233,9 @@ def _keep(prompts: ClassPrompts, file: Path | None) -> None:
         _log.warning("Learn Class Prompts was cancelled; the best prompts so far are in %s", kept)
 
 
-def _report(learned: ClassPrompts, settings: LearningSettings, support: SupportSet, file: Path | None) -> dict[str, Any]:
+def _report(
+    learned: ClassPrompts, settings: LearningSettings, support: SupportSet, file: Path | None
+) -> dict[str, Any]:
     return {
         "clip": learned.clip_name,
         "classes": list(learned.classes),

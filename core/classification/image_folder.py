@@ -18,6 +18,7 @@ from ..text_files import plain_line
 from ..views import Fit, cut_view
 from .zero_shot import single_view
 
+
 @dataclass(frozen=True)
 class ImageFolder:
     """Paths of N images and the class index of each; classes in alphabetical order, without the empty ones."""

@@ -12,7 +12,8 @@ from typing import Any
 from ...core.errors import InputError
 
 # What is copied along with a path: spaces, and the direction marks of Windows' properties dialog.
-_AROUND = re.compile("^[\\s\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+|[\\s\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+$")
+_INVISIBLE = "\\s\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_AROUND = re.compile(f"^[{_INVISIBLE}]+|[{_INVISIBLE}]+$")
 CLIP_FOLDER = "open_clip"
 CLIP_FILE_EXTENSIONS = frozenset({".safetensors", ".pt", ".bin"})
 
