@@ -62,28 +62,42 @@ def _read_labels(path: Path) -> np.ndarray:
         numbers = np.array(picture if grey else picture.convert("RGB")).astype(np.int64)
         numbers = numbers[..., 0] if numbers.ndim == 3 else numbers
         colours = None if deep else np.array(picture.convert("RGB")).astype(np.int64)
-    if colours is not None:
-        codes, index = np.unique(colours @ (65536, 256, 1), return_inverse=True)
-        by_colour = _colours()
-        if all(code in by_colour for code in codes.tolist()) and (
-            not grey or len(np.unique(numbers)) == len(codes)  # else the palette is not what tells classes apart
-        ):
-            return np.array([by_colour[code] for code in codes.tolist()])[index].reshape(numbers.shape)
-        if not grey and (colours != colours[..., :1]).any():
-            strange = next(code for code in codes.tolist() if code not in by_colour)
-            raise InputError(
-                f"mask {str(path)!r} has colours that are none of VOC's, such as "
-                f"({strange >> 16}, {strange >> 8 & 255}, {strange & 255}); save it as PNG with VOC's palette"
-            )
-    unknown = np.setdiff1d(numbers, _KNOWN)
+    classes = None if colours is None else _by_colour(colours, numbers if grey else None)
+    if classes is None and colours is not None and (colours != colours[..., :1]).any() and not grey:
+        raise InputError(
+            f"mask {str(path)!r} has colours that are none of VOC's, such as {_strange(colours)}; save it as PNG with "
+            "VOC's palette"
+        )
+    classes = numbers if classes is None else classes
+    unknown = np.setdiff1d(classes, _KNOWN)
     if len(unknown):
         raise InputError(
             f"mask {str(path)!r} has the number {unknown[0]}, which is no class; VOC has 0 (background) to "
             f"{len(CLASSES)} and {_BORDER} (border)"
         )
-    if _BORDER in numbers and not ((numbers >= 1) & (numbers < _BORDER)).any():
+    if _BORDER in classes and not ((classes >= 1) & (classes < _BORDER)).any():
         raise InputError(f"mask {str(path)!r} has no class, only 0 and {_BORDER}: it is black and white")
-    return numbers
+    return classes
+
+
+def _by_colour(colours: np.ndarray, numbers: np.ndarray | None) -> np.ndarray | None:
+    """Classes of colours ``[H, W, 3]``; None where one is none of VOC's, or ``numbers`` tell apart what colours don't."""
+    codes, index = np.unique(_codes(colours), return_inverse=True)
+    classes = _colours()
+    if not all(code in classes for code in codes.tolist()):
+        return None
+    if numbers is not None and len(np.unique(numbers)) != len(codes):
+        return None
+    return np.array([classes[code] for code in codes.tolist()])[index].reshape(colours.shape[:2])
+
+
+def _strange(colours: np.ndarray) -> tuple[int, int, int]:
+    code = next(code for code in np.unique(_codes(colours)).tolist() if code not in _colours())
+    return code >> 16, code >> 8 & 255, code & 255
+
+
+def _codes(colours: np.ndarray) -> np.ndarray:
+    return colours @ (65536, 256, 1)
 
 
 def _colours() -> dict[int, int]:
