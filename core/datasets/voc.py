@@ -81,7 +81,7 @@ def _read_labels(path: Path) -> np.ndarray:
 
 
 def _by_colour(colours: np.ndarray, numbers: np.ndarray | None) -> np.ndarray | None:
-    """Classes of colours ``[H, W, 3]``; None where one is none of VOC's, or ``numbers`` tell apart what colours don't."""
+    """Classes of colours ``[H, W, 3]``; None where one is not VOC's, or where ``numbers`` tell more apart."""
     codes, index = np.unique(_codes(colours), return_inverse=True)
     classes = _colours()
     if not all(code in classes for code in codes.tolist()):
