@@ -75,8 +75,9 @@ def plain_line(line: str) -> str:
     """A line without what can't be seen: byte order marks, zero-width and direction marks, control characters.
 
     White space of any kind and number (no-break spaces, tabs) becomes one space. Joiners between letters or emoji stay.
+    Letters are composed (NFC), so that a name typed and the same name of a folder on macOS are one.
     """
-    visible = "".join(_visible(character) for character in line)
+    visible = unicodedata.normalize("NFC", "".join(_visible(character) for character in line))
     return " ".join(visible.split()).strip(_JOINERS)
 
 

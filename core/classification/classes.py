@@ -53,7 +53,11 @@ def parse_classes(text: str) -> ClassList:
         entries.append(ClassName(name, tuple(filter(None, map(plain_line, synonyms.split(","))))))
     if not entries:
         raise InputError("classes is empty; write one class a line, such as 'dog' or 'sofa = couch, settee'")
-    return _merge(entries)
+    found = _merge(entries)
+    if len(entries) == 1 and "," in entries[0].name:
+        said = f"classes is one line, taken as the one class {entries[0].name!r}: write one class a line"
+        return ClassList(found.classes, (*found.warnings, said))
+    return found
 
 
 def from_names(names: Iterable[str]) -> ClassList:

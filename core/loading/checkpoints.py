@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 
 from ..clip import OPENAI_MEAN, OPENAI_STD, ExplainableCLIP
 from ..errors import InputError
+from ..text_files import read_json
 from . import hugging_face
 from .architecture import Activation, build_model, infer_config, wants_quick_gelu
 from .kinds import require_clip, understood
@@ -82,12 +82,7 @@ def _find_config(path: Path, model_name: str | None) -> tuple[dict[str, Any] | N
     for candidate in (path.with_suffix(".json"), path.parent / "open_clip_config.json", path.parent / "config.json"):
         if not candidate.is_file():
             continue
-        try:
-            content = json.loads(candidate.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"configuration {candidate} can't be read ({error}); mend or remove it") from error
-        if not isinstance(content, dict):
-            raise InputError(f"configuration {candidate} is no JSON object; mend or remove it")
+        content = read_json(candidate)
         with understood(f"configuration {candidate}"):
             if content.get("model_cfg"):
                 return content["model_cfg"], content.get("preprocess_cfg", {})
