@@ -175,3 +175,14 @@ def test_a_clip_that_overflows_is_named(tower):
     next(getattr(clip.model, tower).parameters()).fill_(float("nan"))
     with pytest.raises(InputError, match=r"gives values that are not finite \(its weights are float32\); load it with"):
         explain(clip, torch.rand(1, 3, 64, 64), ["a cat"])
+
+
+def test_pictures_in_another_range_are_refused_with_the_remedy() -> None:
+    picture = torch.rand(1, 3, 8, 8)
+    for images, message in ((picture * 255, "0 .*to 2.*divide by 255"), (picture * 2 - 1, "add 1 and divide by 2")):
+        with pytest.raises(InputError, match=message.replace("0 .*", "")):
+            check_images(images)
+    assert torch.equal(check_images((picture * 255).byte()), (picture * 255).byte() / 255)
+    lights = picture.clone()
+    lights[..., 0, 0] = 30  # of a wide range
+    assert torch.equal(check_images(lights - 0.2), (lights - 0.2).clamp(0, 1))

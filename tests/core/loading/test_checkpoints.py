@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 
 import open_clip
 import pytest
 import torch
 from clip_explainability.core.errors import InputError
 from clip_explainability.core.loading import architecture, hugging_face
-from clip_explainability.core.loading.checkpoints import find_tokenizer, load_checkpoint
+from clip_explainability.core.loading.checkpoints import _find_config, find_tokenizer, load_checkpoint
 from clip_explainability.core.loading.pretrained import PRETRAINED, load_pretrained
 from clip_explainability.core.loading.weights import fingerprint, read_weights
 from safetensors.torch import save_file
@@ -350,3 +351,10 @@ class _Response:
 def test_an_unknown_pretrained_model(tmp_path):
     with pytest.raises(InputError, match="no pretrained model"):
         load_pretrained("ViT-B-32", "nobody", tmp_path)
+
+
+def test_a_configuration_saved_by_windows_is_read(tmp_path: Path) -> None:
+    content = {"model_cfg": {"vision_cfg": {}, "text_cfg": {}}}
+    for encoding in ("utf-8-sig", "utf-16"):
+        (tmp_path / "open_clip_config.json").write_text(json.dumps(content), encoding)
+        assert _find_config(tmp_path / "x.safetensors", None) == (content["model_cfg"], {})
