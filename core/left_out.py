@@ -31,12 +31,12 @@ def report(left_out: Sequence[LeftOut]) -> dict[str, Any]:
 def warn(where: str, left_out: Sequence[LeftOut]) -> None:
     """Say in the log what was left out, if anything was."""
     if left_out:
-        _log.warning("%s: left out %s", where, plain_name(_summary(left_out)))
+        _log.warning("%s: left out %s", where, plain_name(summary(left_out)))
 
 
 def nothing_left(where: str, left_out: Sequence[LeftOut]) -> InputError:
     """The error for a folder or data set of which nothing can be used."""
-    found = f"left out {_summary(left_out)}" if left_out else "it is empty"
+    found = f"left out {summary(left_out)}" if left_out else "it is empty"
     return InputError(f"{where}: nothing in it can be used; {found}")
 
 
@@ -45,7 +45,8 @@ def plain_name(name: str) -> str:
     return name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _summary(left_out: Sequence[LeftOut]) -> str:
+def summary(left_out: Sequence[LeftOut]) -> str:
+    """The number of items, and the first three reasons."""
     shown = "; ".join(item.reason for item in left_out[:_MOST_SHOWN])
     more = len(left_out) - _MOST_SHOWN
     return f"{len(left_out)}: {shown}" + (f"; and {more} more" if more > 0 else "")

@@ -184,8 +184,11 @@ def _encode(
             pairs = core.eclip.training.encode_pairs(
                 clip, itertools.chain(*sources), texts, lambda done: report(done, len(texts))
             )
-        finally:
-            core.left_out.warn("Train ECLIP Projection", left_out)
+        except core.errors.InputError as error:
+            if not left_out:
+                raise
+            raise core.errors.InputError(f"{error}; left out {core.left_out.summary(left_out)}") from error
+    core.left_out.warn("Train ECLIP Projection", left_out)
     return pairs, left_out
 
 
