@@ -30,6 +30,7 @@ Source = str | os.PathLike[str] | BinaryIO
 _MOST_PIXELS = 178_956_970  # where Pillow by itself refuses; packs that lift that limit lift it for all
 _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 _SIXTEEN_BITS = 65535
+_BRIGHTEST_HIGHLIGHT = 2.0  # of a floating-point picture in 0..1; one in 0..255 would be black all over
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR = 258, 262, 284  # TIFF tags
 _REMEDY = "mend, convert or remove it"
 
@@ -64,9 +65,10 @@ def read_image(source: Source, name: str | None = None, size: tuple[int, int] | 
     """A picture file (or an open one), turned upright by its EXIF orientation; of an animated one the first frame.
 
     Values are the file's own share of white: 8 bits by 255, 16 by 65535, 12 by 4095. Pictures of 32 bits don't say what
-    is white: numbers with a fraction are taken as 0..1 where none is above 1, else, like whole numbers, as 0..255 or
-    0..65535, whichever holds them all. CMYK, YCbCr and CIELAB become RGB; other colour profiles are not applied, as
-    ComfyUI and CLIP's own preprocessing don't. Transparency is kept (:func:`.explain.check_images` lays it over white).
+    is white: floating-point ones are taken as 0..1 where none is above 2 (highlights above 1 are cut off), else, like
+    whole numbers, as 0..255 or 0..65535, whichever holds them all. CMYK, YCbCr and CIELAB become RGB; other colour
+    profiles are not applied, as ComfyUI and CLIP's own preprocessing don't. Transparency is kept
+    (:func:`.explain.check_images` lays it over white).
 
     Args:
         name: what to call an open file in errors.
@@ -188,7 +190,7 @@ def _deep_grey(image: Image.Image, opened: Image.Image, name: str) -> np.ndarray
             f"{name!r} has values from {values.min():g} to {values.max():g}, for which white is not known; save it "
             "with 8 or 16 bits, or with values in 0..1"
         )
-    shares = values / white
+    shares = np.minimum(values / white, 1)
     if _tag(opened, _PHOTOMETRIC, 1) == 0:  # white is zero; Pillow heeds that up to 8 bits
         shares = 1 - shares
     transparent = opened.info.get("transparency")
@@ -207,8 +209,10 @@ def _white(values: np.ndarray, opened: Image.Image) -> float | None:
         return None
     if opened.mode == "I" and bits == 16:  # with a sign
         return 2**15 - 1
-    fits = ([1.0] if opened.mode == "F" else []) + [255.0, float(_SIXTEEN_BITS)]
-    return next((white for white in fits if values.max() <= white), None)
+    highest = values.max()
+    if opened.mode == "F" and highest <= _BRIGHTEST_HIGHLIGHT:
+        return 1.0
+    return next((white for white in (255.0, float(_SIXTEEN_BITS)) if highest <= white), None)
 
 
 def _tag(opened: Image.Image, number: int, default: Any) -> Any:

@@ -163,6 +163,12 @@ def test_black_and_white_is_black_and_white() -> None:
     assert abs(float(image.mean()) - 0.5) < 0.01
 
 
+def test_highlights_of_a_floating_point_picture_are_cut_off() -> None:
+    bright = Image.fromarray((RAMP * 1.5).astype(np.float32))
+    found = read_image(io.BytesIO(saved(bright, "TIFF")))[0, 0].numpy()
+    np.testing.assert_allclose(found, np.minimum(RAMP * 1.5, 1), atol=1e-6)
+
+
 def test_of_an_animated_picture_the_first_frame_is_read() -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ((255, 0, 0), (0, 255, 0))]
     for kind in ("GIF", "PNG", "WEBP", "TIFF"):
