@@ -50,7 +50,8 @@ def parse_prompt(prompt: str) -> MarkedPrompt:
     """Take marks and ComfyUI's notation out of a prompt. Backslashes keep brackets: ``\\[`` and ``\\(``."""
     dropped = {i for notation in (_EMPHASIS, _EMBEDDING) for found in notation.finditer(prompt) for i in _range(found)}
     escaped = {found.end() - 1 for found in _ESCAPED.finditer(prompt)}
-    kept, inside, depth = [], [], 0
+    kept: list[int] = []
+    inside, depth = [], 0
     for index, character in enumerate(prompt):
         if index in dropped or index + 1 in escaped:
             continue
