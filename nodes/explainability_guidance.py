@@ -18,6 +18,7 @@ from .guidance_inputs import (
     NEGLECT_THRESHOLD,
     PROMPT,
     SEED,
+    VIDEO_FRAMES,
     WORD_WEIGHT,
     WORDS,
     with_default,
@@ -180,6 +181,7 @@ class ExplainabilityGuidance:
                 ),
                 "box_blocks": BOX_BLOCKS,
                 "box_contrast": BOX_CONTRAST,
+                "video_frames": VIDEO_FRAMES,
             },
         }
 
@@ -214,6 +216,7 @@ class ExplainabilityGuidance:
         repeats: int = 1,
         box_blocks: int = 1,
         box_contrast: float = 0.0,
+        video_frames: int = 3,
     ) -> tuple[Any, GuidanceRecord]:
         if start_percent > end_percent:
             raise core.errors.InputError(
@@ -241,6 +244,7 @@ class ExplainabilityGuidance:
             repeats=repeats,
             full=route == "full",
             seed=seed,
+            frames=video_frames,
         )
         guide = core.guidance.guide.Guide(objective, settings, host.check_interrupt)
         return self._patched(model, clip, vae, guide), guide.record
@@ -250,12 +254,19 @@ class ExplainabilityGuidance:
             colours = host.latent_colours(model)
             assert colours is not None  # decoder_for has looked
 
-            def decode(base: Any, latents: torch.Tensor) -> torch.Tensor:
-                return core.guidance.decode.latents_to_rgb(latents, *colours)
+            def check(base: Any, latents: torch.Tensor) -> None:
+                pass
+
+            def decode(base: Any, latents: torch.Tensor, frames: tuple[int, ...] = (0,)) -> torch.Tensor:
+                return core.guidance.decode.latents_to_rgb(latents, *colours, frames)
         else:
 
-            def decode(base: Any, latents: torch.Tensor) -> torch.Tensor:
-                return core.guidance.decode.clamp_pixels(host.decode_latents(vae, base.process_latent_out(latents)))
+            def decode(base: Any, latents: torch.Tensor, frames: tuple[int, ...] = (0,)) -> torch.Tensor:
+                pixels = host.decode_latents(vae, base.process_latent_out(latents), frames)
+                return core.guidance.decode.clamp_pixels(pixels)
+
+            def check(base: Any, latents: torch.Tensor) -> None:
+                host.check_decoder(vae, lambda x: host.decode_latents(vae, base.process_latent_out(x)), latents)
 
         def needed_bytes(shape: tuple[int, ...]) -> int:
             pictures = shape[0] * guide.objective.views(guide.settings.cutouts)
@@ -271,6 +282,7 @@ class ExplainabilityGuidance:
             modules=[] if vae is None else [vae.first_stage_model],
             needed_bytes=needed_bytes,
             remedy=_REMEDY,
+            check=check,
         )
 
 

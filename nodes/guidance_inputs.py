@@ -116,6 +116,18 @@ BOX_CONTRAST: Any = (
     },
 )
 
+VIDEO_FRAMES: Any = (
+    "INT",
+    {
+        "default": 3,
+        "min": 1,
+        "max": 64,
+        "advanced": True,
+        "tooltip": "Of a video: how many of its latent frames CLIP looks at, spread from the first to the last; the others "
+        "follow. 1: the first only. Time and memory of CLIP and decoder grow with it. Pictures ignore it.",
+    },
+)
+
 
 def with_default(widget: Any, default: float) -> Any:
     """A widget that starts at another value."""

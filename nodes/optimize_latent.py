@@ -19,6 +19,7 @@ from .guidance_inputs import (
     NEGLECT_THRESHOLD,
     PROMPT,
     SEED,
+    VIDEO_FRAMES,
     WORD_WEIGHT,
     WORDS,
 )
@@ -124,6 +125,7 @@ class OptimizeLatent:
                 "box_fill": BOX_FILL,
                 "box_blocks": BOX_BLOCKS,
                 "box_contrast": BOX_CONTRAST,
+                "video_frames": VIDEO_FRAMES,
             },
         }
 
@@ -149,6 +151,7 @@ class OptimizeLatent:
         box_fill: float = 0.0,
         box_blocks: int = 1,
         box_contrast: float = 0.0,
+        video_frames: int = 3,
     ) -> tuple[dict[str, Any], GuidanceRecord]:
         manipulate = preset == "manipulate"
         weights = core.guidance.objective.Weights(
@@ -169,6 +172,7 @@ class OptimizeLatent:
             stay=stay if manipulate else 0.0,
             patience=patience,
             seed=seed,
+            frames=video_frames,
         )
         samples = latent["samples"]
         companions = [each for each in (clip.patcher, vae.patcher) if each is not None]
@@ -178,8 +182,10 @@ class OptimizeLatent:
         host.require_device_memory(companions, needed, _REMEDY)
         host.load_models(companions, needed)
 
-        def decode(latents: torch.Tensor) -> torch.Tensor:
-            return core.guidance.decode.clamp_pixels(host.decode_latents(vae, latents))
+        def decode(latents: torch.Tensor, frames: tuple[int, ...] = (0,)) -> torch.Tensor:
+            return core.guidance.decode.clamp_pixels(host.decode_latents(vae, latents, frames))
+
+        host.check_decoder(vae, lambda x: host.decode_latents(vae, x), samples.to(vae.device))
 
         with host.progress(steps) as bar, host.gradient_scope([vae.first_stage_model]):
             result, record = core.guidance.latent_optimization.optimize_latents(

@@ -32,22 +32,24 @@ def latents_to_rgb(
     factors: Sequence[Sequence[float]],
     bias: Sequence[float] | None = None,
     reshape: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    frames: tuple[int, ...] = (0,),
 ) -> torch.Tensor:
     """The linear picture of latents that ComfyUI shows as preview: ``pixel = (latent · factors + bias + 1) / 2``.
 
     Args:
-        latents: as the diffusion model predicts them, ``[B, C, h, w]`` or ``[B, C, frames, h, w]`` (its first frame).
+        latents: as the diffusion model predicts them, ``[B, C, h, w]`` or ``[B, C, frames, h, w]``.
         factors: C rows of 3.
         bias: 3 numbers.
         reshape: what the latent format does before (unfolds patches).
+        frames: those of a video to show.
 
     Returns:
-        ``[B, 3, h, w]`` in 0..1.
+        ``[B * frames, 3, h, w]`` in 0..1.
     """
     if reshape is not None:
         latents = reshape(latents)
     if latents.dim() == 5:
-        latents = latents[:, :, 0]
+        latents = latents[:, :, list(frames)].transpose(1, 2).flatten(0, 1)
     table = torch.tensor(factors, device=latents.device, dtype=latents.dtype)
     rgb = torch.einsum("bchw,cd->bdhw", latents, table)
     if bias is not None:

@@ -6,17 +6,20 @@ import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
 from ..grad_mode import gradients, normal
 from .cutouts import draw_windows, seeded_generator
+from .frames import Decode, carry_over, decode_frames, frames_read
 from .objective import Losses, Objective
 from .record import GuidanceRecord
 from .schedule import RunDetector, StepCounter, Window
 from .update import guided_prediction, rms, shape_gradient
 
 Latents = torch.Tensor
+Frames = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class SamplerCall:
         run_key: identity of something that lives as long as the sampling run.
         schedule: sigmas of the sampler's steps, descending, or None where the host does not tell.
         percent_to_sigma: from a share of the schedule, 0 the noisiest, to its sigma.
-        decode: latents to pictures ``[B, 3, H, W]`` in 0..1, differentiable.
+        decode: see :func:`.frames.decode_frames`.
         denoise: noisy latents to a prediction, differentiable; None where only the cheap route is wanted.
         scope: entered around all gradient work (weights made usable, blocks checkpointed).
     """
@@ -41,7 +44,7 @@ class SamplerCall:
     run_key: int
     schedule: tuple[float, ...] | None
     percent_to_sigma: Callable[[float], float]
-    decode: Callable[[Latents], torch.Tensor]
+    decode: Decode
     denoise: Callable[[Latents], Latents] | None = None
     scope: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
 
@@ -59,6 +62,7 @@ class GuideSettings:
         repeats: updates a call, each with its own windows (recurrence).
         full: take the gradient through the denoiser as well.
         seed: of the windows.
+        frames: of a video, how many of its frames CLIP reads, see :mod:`.frames`.
     """
 
     strength: float = 0.15
@@ -71,6 +75,7 @@ class GuideSettings:
     repeats: int = 1
     full: bool = False
     seed: int = 0
+    frames: int = 3
 
 
 class Guide:
@@ -114,27 +119,29 @@ class Guide:
         with gradients(), call.scope():
             noisy, denoised = normal(call.noisy), normal(call.denoised)
             result, noise_size = denoised, rms(noisy - denoised)
+            frames = frames_read(denoised, chosen.frames)
+            shape = partial(shape_gradient, normalize=chosen.normalize, clamp=chosen.clamp)
             for repeat in range(chosen.repeats if chosen.strength else 1):
                 self.check()
                 generator = seeded_generator(chosen.seed, call.sigma, repeat)
                 moved = noisy + (result - denoised)  # the full route looks where the repeats before have led
-                images, losses, gradient = self._gradient(call, result, moved, generator)
-                gradient = shape_gradient(gradient, chosen.normalize, chosen.clamp)
+                images, losses, gradient = self._gradient(call, result, moved, frames, generator)
+                gradient = carry_over(gradient, frames, shape, follows_itself=call.denoise is not None)
                 before, result = result, guided_prediction(result, noise_size, gradient, chosen.strength)
                 change = rms(result - before) / noise_size.clamp(min=1e-12)
-                self.record.add(step, call.sigma, losses, change, images)
+                self.record.add(step, call.sigma, losses, change, images, frames)
             return result.to(call.denoised.dtype) if chosen.strength else call.denoised
 
     def _gradient(
-        self, call: SamplerCall, denoised: Latents, noisy: Latents, generator: torch.Generator
+        self, call: SamplerCall, denoised: Latents, noisy: Latents, frames: Frames, generator: torch.Generator
     ) -> tuple[torch.Tensor, Losses, Latents]:
         """The pictures, their losses before the update, and the losses' gradient."""
         windows = draw_windows(self.settings.cutouts, generator)
         if not self.settings.strength:
-            images = call.decode(denoised).detach()
+            images = decode_frames(call.decode, denoised, frames).detach()
             return images, self.objective.losses(images, windows, generator), torch.zeros_like(denoised)
         leaf = (noisy if call.denoise else denoised).detach().requires_grad_()
-        images = call.decode(call.denoise(leaf) if call.denoise else leaf)
+        images = decode_frames(call.decode, call.denoise(leaf) if call.denoise else leaf, frames)
         losses, pixel_gradient = self.objective.gradient(images, windows, generator)
         self.check()
         (gradient,) = torch.autograd.grad(images, leaf, pixel_gradient.to(images))

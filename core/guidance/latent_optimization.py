@@ -12,8 +12,10 @@ from ..errors import InputError
 from ..explain import check_finite
 from ..grad_mode import gradients, normal
 from .cutouts import draw_windows, seeded_generator
+from .frames import Decode, carry_over, decode_frames, frames_read
 from .objective import Losses, Objective
 from .record import GuidanceRecord
+from .update import rms
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class OptimizationSettings:
         stay: weight of the mean squared distance to the start, in the same units: manipulation keeps what it can.
         patience: stop when the mean loss of this many steps is no lower than that of as many before; 0: never.
         seed: of windows and noise.
+        frames: of a video, how many of its frames CLIP reads; the others follow, see :mod:`.frames`.
     """
 
     steps: int = 100
@@ -39,11 +42,12 @@ class OptimizationSettings:
     stay: float = 0.0
     patience: int = 20
     seed: int = 0
+    frames: int = 3
 
 
 def optimize_latents(
     start: torch.Tensor,
-    decode: Callable[[torch.Tensor], torch.Tensor],
+    decode: Decode,
     objective: Objective,
     settings: OptimizationSettings,
     report: Callable[[int, int, torch.Tensor], None] = lambda done, total, images: None,
@@ -51,7 +55,7 @@ def optimize_latents(
     """Optimise latents ``[B, C, ...]``.
 
     Args:
-        decode: latents to pictures ``[B, 3, H, W]`` in 0..1, differentiable.
+        decode: see :func:`.frames.decode_frames`.
         report: called before every step and at the end with steps done, steps in total and the last pictures; may
             raise to stop.
 
@@ -70,28 +74,29 @@ def optimize_latents(
         unit = torch.where(unit > 1e-6, unit, torch.ones_like(unit))
         offset = torch.zeros_like(start).requires_grad_()  # in units of the start's spread
         adam = torch.optim.Adam([offset], lr=settings.learning_rate)
+        frames = frames_read(start, settings.frames)
         history: list[float] = []
         for step in range(settings.steps):
             generator = seeded_generator(settings.seed, float(step))
             windows = draw_windows(settings.cutouts, generator, settings.smallest_window)
-            images = _pictures(decode, start + offset * unit)
+            images = _pictures(decode, start + offset * unit, frames)
             report(step, settings.steps, images.detach())
             noise = torch.randn(images.shape, generator=generator).to(images) * settings.noise
             losses, pixel_gradient = objective.gradient(images.detach() + noise, windows, generator)
             (gradient,) = torch.autograd.grad(images, offset, pixel_gradient.to(images))
+            gradient = carry_over(gradient, frames, lambda x: x, follows_itself=False)
             distance = offset.detach().square().flatten(1).mean(dim=1)
             gradient = gradient + settings.stay * 2 * offset.detach() / offset[0].numel()
-            losses = _with_distance(losses, settings.stay * distance)
+            losses = _with_distance(losses, (settings.stay * distance).repeat_interleave(len(frames)))
             before = offset.detach().clone()
             offset.grad = torch.nan_to_num(gradient, posinf=0.0, neginf=0.0)
             adam.step()
-            change = (offset.detach() - before).square().flatten(1).mean(dim=1).sqrt()
-            record.add(step, float(step), losses, change, images)
+            record.add(step, float(step), losses, rms(offset.detach() - before), images, frames)
             history.append(float(losses.total.sum()))
             if _stalled(history, settings.patience):
                 break
         result = (start + offset * unit).detach()
-        report(len(history), settings.steps, decode(result).detach())
+        report(len(history), settings.steps, decode_frames(decode, result, frames).detach())
     return result, record
 
 
@@ -101,9 +106,9 @@ def _check(start: torch.Tensor) -> None:
     check_finite(start, "latent", "values")
 
 
-def _pictures(decode: Callable[[torch.Tensor], torch.Tensor], latents: torch.Tensor) -> torch.Tensor:
+def _pictures(decode: Decode, latents: torch.Tensor, frames: tuple[int, ...]) -> torch.Tensor:
     try:
-        images = decode(latents)
+        images = decode_frames(decode, latents, frames)
     except torch.cuda.OutOfMemoryError:
         raise
     except RuntimeError as error:

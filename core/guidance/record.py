@@ -9,6 +9,7 @@ import torch
 
 from ..boxes.constraint import Constraints
 from .cutouts import resample
+from .frames import is_clip, losses_of_clips
 from .objective import Losses
 
 _PREVIEW_SIDE = 192
@@ -25,7 +26,10 @@ class StepRecord:
         words: scores of the words ``[B][words]``, or None.
         chosen: the words that were raised, likewise.
         overlaps: overlap of each object with its box ``[B][boxes]``, or None.
-        change: rms of the update in units of the noise that was left, for each picture.
+        change: rms of the update in units of the noise that was left, for each picture; of a video over the frames
+            that CLIP read.
+        frame_change: of videos the same for every latent frame, ``[B][frames]``, or None.
+        frame_totals: of videos the loss of each frame that CLIP read, ``[B][frames read]``, or None.
     """
 
     step: int
@@ -35,6 +39,8 @@ class StepRecord:
     chosen: list[list[bool]] | None
     overlaps: list[list[float]] | None
     change: list[float]
+    frame_change: list[list[float]] | None = None
+    frame_totals: list[list[float]] | None = None
 
     @property
     def total(self) -> list[float]:
@@ -51,13 +57,34 @@ class GuidanceRecord:
     settings: dict[str, Any] = field(default_factory=dict)
     steps: list[StepRecord] = field(default_factory=list)
     previews: list[tuple[int, torch.Tensor]] = field(default_factory=list)
+    frames: tuple[int, ...] = (0,)
 
     def begin(self) -> None:
         """Forget the run before."""
         self.steps, self.previews = [], []
 
-    def add(self, step: int, sigma: float, losses: Losses, change: torch.Tensor, images: torch.Tensor) -> None:
-        """Note a guided call; ``images`` ``[B, 3, H, W]`` are what it looked at (the first is kept, small)."""
+    def add(
+        self,
+        step: int,
+        sigma: float,
+        losses: Losses,
+        change: torch.Tensor,
+        images: torch.Tensor,
+        frames: tuple[int, ...] = (0,),
+    ) -> None:
+        """Note a guided call.
+
+        Args:
+            losses: of the pictures.
+            change: ``[B, ...]``, of a video ``[B, 1, frames, 1, 1]``.
+            images: ``[B * frames read, 3, H, W]``, what it looked at (those of the first of the batch are kept, small).
+            frames: the frames read, see :mod:`.frames`.
+        """
+        self.frames, frame_change, frame_totals = frames, None, None
+        if is_clip(change):
+            frame_change = change.flatten(1).tolist()
+            frame_totals = losses.total.unflatten(0, (-1, len(frames))).tolist()
+            losses, change = losses_of_clips(losses, len(frames)), change[:, :, list(frames)].mean(dim=2)
         self.steps.append(
             StepRecord(
                 step,
@@ -67,11 +94,13 @@ class GuidanceRecord:
                 None if losses.chosen is None else losses.chosen.tolist(),
                 None if losses.overlaps is None else losses.overlaps.tolist(),
                 change.flatten().tolist(),
+                frame_change,
+                frame_totals,
             )
         )
-        self.previews.append((step, _small(images[0])))
+        self.previews += [(step, _small(image)) for image in images[: len(frames)]]
         if len(self.previews) > _MOST_PREVIEWS:
-            del self.previews[1::2]
+            self.previews = [each for place, each in enumerate(self.previews) if place // len(frames) % 2 == 0]
 
 
 def _small(image: torch.Tensor) -> torch.Tensor:

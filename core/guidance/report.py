@@ -22,7 +22,7 @@ def report_data(record: GuidanceRecord) -> dict[str, Any]:
 
     For every picture ``loss`` has each term's (and the total's) first and last value, ``words`` each word's relevancy
     before and after with whether it was ever strengthened, ``boxes`` each object's overlap with its box before and
-    after. ``steps`` lists every guided call.
+    after. ``steps`` lists every guided call. A video also has ``"frames_read"``, and its steps what each latent frame got.
     """
     steps = record.steps
     images = [_image_data(record, index) for index in range(len(steps[0].change))] if steps else []
@@ -31,6 +31,7 @@ def report_data(record: GuidanceRecord) -> dict[str, Any]:
         "settings": record.settings,
         "guided_calls": len(steps),
         "images": images,
+        **({"frames_read": list(record.frames)} if steps and steps[0].frame_change else {}),
         "steps": [
             {
                 "step": step.step,
@@ -40,6 +41,7 @@ def report_data(record: GuidanceRecord) -> dict[str, Any]:
                 "words": None if step.words is None else [_rounded(row) for row in step.words],
                 "overlaps": None if step.overlaps is None else [_rounded(row) for row in step.overlaps],
                 "change": _rounded(step.change),
+                **_frame_data(step),
             }
             for step in steps
         ],
@@ -64,6 +66,15 @@ def _image_data(record: GuidanceRecord, index: int) -> dict[str, Any]:
             overlap = pair(first.overlaps[index][place], last.overlaps[index][place])
             boxes.append({"label": constraint.label, "box": list(constraint.bounds), **overlap})
     return {"loss": {"total": pair(first.total[index], last.total[index]), **loss}, "words": words, "boxes": boxes}
+
+
+def _frame_data(step: StepRecord) -> dict[str, Any]:
+    if step.frame_change is None or step.frame_totals is None:
+        return {}
+    return {
+        "frame_change": [_rounded(row) for row in step.frame_change],
+        "frame_totals": [_rounded(row) for row in step.frame_totals],
+    }
 
 
 def _rounded(values: list[float]) -> list[float]:
@@ -142,12 +153,15 @@ def _box_curves(record: GuidanceRecord) -> dict[str, list[float]]:
 
 
 def step_pictures(record: GuidanceRecord) -> torch.Tensor:
-    """What CLIP looked at during the run (first picture of the batch), boxes drawn, as one grid ``[H, W, 3]``."""
+    """What CLIP looked at during the run (first picture of the batch, all frames read of a video), boxes drawn, as one
+    grid ``[H, W, 3]``."""
     if not record.previews:
         return torch.zeros(64, 64, 3)
-    stride = max(1, -(-len(record.previews) // _MOST_STEPS_SHOWN))
-    shown = record.previews[::stride]
+    stride, frames = max(1, -(-len(record.previews) // _MOST_STEPS_SHOWN)), len(record.frames)
+    shown = [each for place, each in enumerate(record.previews) if place // frames % stride == 0]
     pictures = torch.stack([picture for _, picture in shown]).float() / 255
     if record.constraints:
         pictures = draw(record.constraints, pictures)
-    return labelled_grid(list(pictures), [f"step {step + 1}" for step, _ in shown])
+    names = [f", frame {frame + 1}" for frame in record.frames] if frames > 1 else [""]
+    labels = [f"step {step + 1}{names[place % frames]}" for place, (step, _) in enumerate(shown)]
+    return labelled_grid(list(pictures), labels)

@@ -8,12 +8,14 @@ _TINY = torch.finfo(torch.float32).tiny
 
 
 def rms(x: torch.Tensor) -> torch.Tensor:
-    """Root mean square of each sample, ``[B, ...]`` to ``[B, 1, ...]``."""
-    return x.square().mean(dim=tuple(range(1, x.dim())), keepdim=True).sqrt()
+    """Root mean square of each sample, ``[B, ...]`` to ``[B, 1, ...]``; of a clip ``[B, C, frames, h, w]`` that of each
+    frame, ``[B, 1, frames, 1, 1]``."""
+    others = (1, 3, 4) if x.dim() == 5 else tuple(range(1, x.dim()))
+    return x.square().mean(dim=others, keepdim=True).sqrt()
 
 
 def shape_gradient(gradient: torch.Tensor, normalize: bool, clamp: float) -> torch.Tensor:
-    """Make a gradient's size known: divide each sample's by its rms and bound the elements.
+    """Make a gradient's size known: divide each sample's (each frame's) by its rms and bound the elements.
 
     Args:
         gradient: ``[B, ...]``. A sample with a NaN or infinite element becomes zero: better unguided than broken.

@@ -5,7 +5,7 @@ there are then no model folders, no previews and no progress bar. Works alike on
 current ComfyUI. Nodes use what is listed here, as ``host.<name>``.
 """
 
-from .decoding import decode_bytes, decode_latents, is_tiny_vae, latent_colours
+from .decoding import check_decoder, decode_bytes, decode_latents, is_tiny_vae, latent_colours
 from .demo_diffusion import build_diffusion
 from .execution import check_interrupt, is_interrupt, nothing, preview_images, progress
 from .folders import (
@@ -24,6 +24,7 @@ from .memory import compute_device, load_models, require_device_memory, require_
 __all__ = [
     "CLIP_FOLDER",
     "build_diffusion",
+    "check_decoder",
     "check_interrupt",
     "compute_device",
     "decode_bytes",

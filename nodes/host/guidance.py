@@ -5,9 +5,10 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .decoding import is_tiny
+from .decoding import recomputes_blocks
 from .execution import check_interrupt
 from .memory import load_models, require_device_memory
 
@@ -18,21 +19,23 @@ if TYPE_CHECKING:
 def guide_model(
     model: Any,
     guide: Any,
-    decode: Callable[[Any, torch.Tensor], torch.Tensor],
+    decode: Callable[..., torch.Tensor],
     companions: list[Any],
     modules: list[torch.nn.Module],
     needed_bytes: Callable[[tuple[int, ...]], int],
     remedy: str,
+    check: Callable[[Any, torch.Tensor], None] = lambda base, latents: None,
 ) -> Any:
     """A clone of a MODEL whose predictions are steered; the MODEL itself is left alone.
 
     Args:
         guide: a ``core.guidance.guide.Guide``.
-        decode: takes the host's inner model and its latents, returns pictures ``[B, 3, H, W]`` in 0..1.
+        decode: takes the host's inner model, then what a ``core.guidance.frames.Decode`` takes.
         companions: model patchers to be loaded beside the diffusion model.
         modules: networks that gradients go through, beside the diffusion model on the full route.
         needed_bytes: from the latents' shape to the memory that guidance takes beside the weights.
         remedy: what to do where memory is short.
+        check: called with the host's inner model and its latents when a run begins and all is loaded; raises to stop.
     """
     from ...core.guidance.guide import SamplerCall
 
@@ -52,12 +55,13 @@ def guide_model(
             run_key=id(args["cond"]),
             schedule=_sampler_schedule(args["model_options"]),
             percent_to_sigma=lambda percent: float(base.model_sampling.percent_to_sigma(percent)),
-            decode=lambda latents: decode(base, latents),
+            decode=partial(decode, base),
             denoise=denoiser(args) if guide.settings.full else None,
             scope=lambda: gradient_scope(modules, denoiser_networks(args) if guide.settings.full else []),
         )
         if guide.starts_run(call):
             make_ready(base, tuple(denoised.shape))
+            check(base, denoised)
         return guide.steer(call)
 
     patched.set_model_sampler_post_cfg_function(steer)
@@ -129,13 +133,13 @@ def denoiser(args: dict[str, Any]) -> Callable[[torch.Tensor], torch.Tensor]:
 def gradient_scope(decoders: list[torch.nn.Module], denoisers: list[torch.nn.Module] | None = None) -> Iterator[None]:
     """What gradients through the host's networks need: usable weights, and checkpointed blocks.
 
-    Tiny decoders are not checkpointed. Denoisers always are, which also bears their writing over activations.
+    Decoders that keep all on the way are not checkpointed. Denoisers always are, which also bears their writing over activations.
     """
     from ...core.guidance.borrowed_weights import borrowed_weights
     from ...core.guidance.checkpointing import checkpointed_blocks
 
     denoisers = denoisers or []
-    large = [decoder for decoder in decoders if not is_tiny(decoder)]
+    large = [decoder for decoder in decoders if recomputes_blocks(decoder)]
     with checkpointed_blocks(*large, *denoisers), borrowed_weights(*decoders, *denoisers):
         yield
 

@@ -42,6 +42,23 @@ def load_models(patchers: list[Any], extra_bytes: int = 0) -> None:
         model_management.load_models_gpu(patchers, memory_required=extra_bytes)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether this says that the device, or the machine, has no memory left."""
+    import torch
+
+    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
+        return True
+    if running():
+        from comfy import model_management
+
+        if isinstance(error, model_management.OOM_EXCEPTION) and model_management.OOM_EXCEPTION is not Exception:
+            return True
+    # MPS, the CPU's allocator, and CUDA errors that arrive late have no class of their own.
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in str(error).lower() or "not enough memory" in str(error).lower()
+    )
+
+
 def require_memory(wanted_bytes: int, what: str) -> None:
     """Raise an InputError before the work if ``what`` needs more main memory than the machine has left."""
     if not running():
