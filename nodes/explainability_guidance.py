@@ -138,13 +138,15 @@ class ExplainabilityGuidance:
                 "neglect_threshold": NEGLECT_THRESHOLD,
                 "box_fill": BOX_FILL,
                 "route": (
-                    ["full", "cheap"],
+                    ["auto", "full", "cheap"],
                     {
-                        "default": "full",
+                        "default": "auto",
                         "advanced": True,
                         "tooltip": "full: the gradient goes through decoder, CLIP and the diffusion model to the noisy "
                         "latents; another 1.5 to 3.5 steps of time each guided step and, although checkpointed, "
-                        "gigabytes. cheap: it stops at the predicted picture; no extra call of the model.",
+                        "gigabytes. cheap: it stops at the predicted picture; no extra call of the model. auto: full "
+                        "where a trial at the first step shows its gradient to be right, else cheap; log and report "
+                        "say which.",
                     },
                 ),
                 "normalize_gradient": (
@@ -210,7 +212,7 @@ class ExplainabilityGuidance:
         constraints: Constraints = (),
         neglect_threshold: float = 0.7,
         box_fill: float = 0.0,
-        route: str = "full",
+        route: str = "auto",
         normalize_gradient: bool = True,
         gradient_clamp: float = 3.0,
         repeats: int = 1,
@@ -242,14 +244,14 @@ class ExplainabilityGuidance:
             normalize=normalize_gradient,
             clamp=gradient_clamp,
             repeats=repeats,
-            full=route == "full",
+            full=route != "cheap",
             seed=seed,
             frames=video_frames,
         )
         guide = core.guidance.guide.Guide(objective, settings, host.check_interrupt)
-        return self._patched(model, clip, vae, guide), guide.record
+        return self._patched(model, clip, vae, guide, route), guide.record
 
-    def _patched(self, model: Any, clip: HostedClip, vae: Any, guide: Guide) -> Any:
+    def _patched(self, model: Any, clip: HostedClip, vae: Any, guide: Guide, route: str) -> Any:
         if vae is None:
             colours = host.latent_colours(model)
             assert colours is not None  # decoder_for has looked
@@ -283,6 +285,8 @@ class ExplainabilityGuidance:
             needed_bytes=needed_bytes,
             remedy=_REMEDY,
             check=check,
+            route=route,
+            decoder="fast" if vae is None else f"vae ({type(vae.first_stage_model).__name__})",
         )
 
 

@@ -15,10 +15,24 @@ _Slot = tuple[dict[str, torch.Tensor | None], str, torch.Tensor]
 
 
 def normal_alias(tensor: torch.Tensor) -> torch.Tensor:
-    """An ordinary tensor over the same memory; changes to one show in the other."""
-    with torch.inference_mode(False), torch.no_grad():
-        alias = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
-        return alias.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.size(), tensor.stride())
+    """An ordinary tensor over the same memory; changes to one show in the other.
+
+    Subclasses stay what they are: those that tell their inner tensors (quantised weights of comfy-kitchen), and those
+    that add attributes to one tensor (as GGUF loaders do).
+    """
+    with torch.inference_mode(False), torch.no_grad(), torch._C.DisableTorchFunction():
+        if hasattr(tensor, "__tensor_flatten__"):
+            names, context = tensor.__tensor_flatten__()
+            inner = {name: normal_alias(getattr(tensor, name)) for name in names}
+            alias = type(tensor).__tensor_unflatten__(inner, context, tensor.size(), tensor.stride())
+        else:
+            alias = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+            size, stride = torch.Tensor.size(tensor), torch.Tensor.stride(tensor)
+            alias.set_(tensor.untyped_storage(), tensor.storage_offset(), size, stride)
+            if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
+                alias = alias.as_subclass(type(tensor))
+                vars(alias).update(vars(tensor))
+        return torch.nn.Parameter(alias, requires_grad=False) if isinstance(tensor, torch.nn.Parameter) else alias
 
 
 @contextmanager
@@ -44,8 +58,6 @@ def _borrow(slots: dict[str, torch.Tensor | None]) -> list[_Slot]:
     for name, tensor in slots.items():
         if tensor is None or not tensor.is_inference() or tensor.layout != torch.strided or tensor.is_meta:
             continue
-        alias = normal_alias(tensor)
         borrowed.append((slots, name, tensor))
-        is_parameter = isinstance(tensor, torch.nn.Parameter)
-        slots[name] = torch.nn.Parameter(alias, requires_grad=False) if is_parameter else alias
+        slots[name] = normal_alias(tensor)
     return borrowed

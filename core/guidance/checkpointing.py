@@ -9,22 +9,36 @@ those of ComfyUI in 2024 do (7 % off); here a block is differentiated by plain a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
+from torch.utils.checkpoint import get_device_states, set_device_states
+
+from .differentiable import saved_copies
 
 _Run = Callable[..., Any]
+_Scope = Callable[[], AbstractContextManager[object]]
 
 
 @contextmanager
-def checkpointed_blocks(*networks: torch.nn.Module) -> Iterator[None]:
+def checkpointed_blocks(
+    *networks: torch.nn.Module, around: _Scope = contextlib.nullcontext, copies: bool = False
+) -> Iterator[None]:
     """Inside, the networks' blocks are checkpointed. Keep the backward pass inside as well.
 
-    The blocks get a ``forward`` of their own for the time, which is removed afterwards.
+    The blocks get a ``forward`` of their own for the time, which is removed afterwards. Random numbers that a block
+    draws are the same when it is computed again.
+
+    Args:
+        around: entered around every block that is computed again: on a GPU that happens in another thread, which
+            knows nothing of this one's modes.
+        copies: have autograd save copies within blocks (see :func:`.differentiable.saved_copies`); without, only
+            those blocks do that overwrite what is saved.
     """
-    nesting = _Nesting()
+    nesting = _Nesting(around, copies)
     blocks = {id(block): block for network in networks for block in _blocks(network)}
     changed = [block for block in blocks.values() if "forward" not in vars(block)]
     try:
@@ -45,7 +59,9 @@ def _blocks(network: torch.nn.Module) -> Iterator[torch.nn.Module]:
 class _Nesting:
     """Whether a block is being run: blocks within it are run as they are."""
 
-    def __init__(self) -> None:
+    def __init__(self, around: _Scope, copies: bool) -> None:
+        self.around = around
+        self.copies = copies
         self.inside = False
 
     @contextmanager
@@ -80,7 +96,7 @@ def _checkpointed(forward: _Run, nesting: _Nesting) -> _Run:
             with nesting.enter():
                 return forward(*filled, **named)
 
-        return _Block.apply(run, *tensors)
+        return _Block.apply(run, nesting, *tensors)
 
     return call
 
@@ -107,21 +123,47 @@ class _Block(torch.autograd.Function):
     """A block that is computed again in the backward pass. Its result is a tensor or a tuple of tensors."""
 
     @staticmethod
-    def forward(ctx: Any, run: _Run, *inputs: torch.Tensor) -> Any:
-        ctx.run = run
+    def forward(ctx: Any, run: _Run, nesting: _Nesting, *inputs: torch.Tensor) -> Any:
+        ctx.run, ctx.nesting, ctx.random = run, nesting, _Random(inputs)
         ctx.save_for_backward(*inputs)
-        return run(*inputs)
+        return _owned(run(*inputs))
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
         inputs = [x.detach().requires_grad_() for x in ctx.saved_tensors]
-        outputs, overwritten = _run_watched(ctx.run, inputs)
-        if not overwritten:
-            return None, *_differentiate(outputs, inputs, gradients)
-        del outputs
-        with torch.autograd.graph.allow_mutation_on_saved_tensors(), torch.enable_grad():
-            # Copies what is about to be overwritten; slow, for it watches every operation.
-            return None, *_differentiate(ctx.run(*inputs), inputs, gradients)
+        with ctx.nesting.around():
+            if not ctx.nesting.copies:
+                with ctx.random.again():
+                    outputs, overwritten = _run_watched(ctx.run, inputs)
+                if not overwritten:
+                    return None, None, *_differentiate(outputs, inputs, gradients)
+                del outputs
+            with ctx.random.again(), saved_copies(), torch.enable_grad():
+                outputs = ctx.run(*inputs)
+            return None, None, *_differentiate(outputs, inputs, gradients)
+
+
+def _owned(outputs: Any) -> Any:
+    """The outputs, copied where they are views: autograd lets nobody write into a view that such a function returns,
+    as hosts do (a ControlNet scales its outputs in place)."""
+    if isinstance(outputs, tuple):
+        return tuple(_owned(each) for each in outputs)
+    return outputs.clone() if isinstance(outputs, torch.Tensor) and outputs._is_view() else outputs
+
+
+class _Random:
+    """The random numbers that come next, to be drawn again: on the CPU and on the tensors' devices."""
+
+    def __init__(self, tensors: tuple[torch.Tensor, ...]) -> None:
+        self._cpu = torch.get_rng_state()
+        self._devices, self._states = get_device_states(*tensors)
+
+    @contextmanager
+    def again(self) -> Iterator[None]:
+        with torch.random.fork_rng(devices=self._devices):
+            torch.set_rng_state(self._cpu)
+            set_device_states(self._devices, self._states)
+            yield
 
 
 def _run_watched(run: _Run, inputs: list[torch.Tensor]) -> tuple[Any, bool]:

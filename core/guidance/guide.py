@@ -35,7 +35,7 @@ class SamplerCall:
         percent_to_sigma: from a share of the schedule, 0 the noisiest, to its sigma.
         decode: see :func:`.frames.decode_frames`.
         denoise: noisy latents to a prediction, differentiable; None where only the cheap route is wanted.
-        scope: entered around all gradient work (weights made usable, blocks checkpointed).
+        scope: entered around decoder and denoiser, forward and backward (weights made usable, blocks checkpointed).
     """
 
     denoised: Latents
@@ -116,7 +116,7 @@ class Guide:
             return call.denoised
         with gradients():
             self.objective.texts()  # outside the scope, which does not outlive this call as the text side does
-        with gradients(), call.scope():
+        with gradients():
             noisy, denoised = normal(call.noisy), normal(call.denoised)
             result, noise_size = denoised, rms(noisy - denoised)
             frames = frames_read(denoised, chosen.frames)
@@ -138,11 +138,14 @@ class Guide:
         """The pictures, their losses before the update, and the losses' gradient."""
         windows = draw_windows(self.settings.cutouts, generator)
         if not self.settings.strength:
-            images = decode_frames(call.decode, denoised, frames).detach()
+            with call.scope():
+                images = decode_frames(call.decode, denoised, frames).detach()
             return images, self.objective.losses(images, windows, generator), torch.zeros_like(denoised)
         leaf = (noisy if call.denoise else denoised).detach().requires_grad_()
-        images = decode_frames(call.decode, call.denoise(leaf) if call.denoise else leaf, frames)
+        with call.scope():
+            images = decode_frames(call.decode, call.denoise(leaf) if call.denoise else leaf, frames)
         losses, pixel_gradient = self.objective.gradient(images, windows, generator)
         self.check()
-        (gradient,) = torch.autograd.grad(images, leaf, pixel_gradient.to(images))
+        with call.scope():
+            (gradient,) = torch.autograd.grad(images, leaf, pixel_gradient.to(images))
         return images.detach(), losses, gradient.float()

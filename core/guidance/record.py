@@ -49,7 +49,11 @@ class StepRecord:
 
 @dataclass
 class GuidanceRecord:
-    """The last sampling run of one guided model; a new run starts it anew, so it never grows from run to run."""
+    """The last sampling run of one guided model; a new run starts it anew, so it never grows from run to run.
+
+    Attributes:
+        route: which way gradients took in this run and why, what decoded, and what a guided step costs.
+    """
 
     prompt: str = ""
     words: tuple[str, ...] = ()
@@ -58,10 +62,11 @@ class GuidanceRecord:
     steps: list[StepRecord] = field(default_factory=list)
     previews: list[tuple[int, torch.Tensor]] = field(default_factory=list)
     frames: tuple[int, ...] = (0,)
+    route: dict[str, Any] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Forget the run before."""
-        self.steps, self.previews = [], []
+        self.steps, self.previews, self.route = [], [], {}
 
     def add(
         self,

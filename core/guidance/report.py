@@ -18,7 +18,7 @@ _MOST_STEPS_SHOWN = 12
 
 
 def report_data(record: GuidanceRecord) -> dict[str, Any]:
-    """``{"prompt", "settings", "guided_calls", "images": [{"loss", "words", "boxes"}], "steps": [...]}``.
+    """``{"prompt", "settings", "route", "guided_calls", "images": [{"loss", "words", "boxes"}], "steps": [...]}``.
 
     For every picture ``loss`` has each term's (and the total's) first and last value, ``words`` each word's relevancy
     before and after with whether it was ever strengthened, ``boxes`` each object's overlap with its box before and
@@ -29,6 +29,7 @@ def report_data(record: GuidanceRecord) -> dict[str, Any]:
     return {
         "prompt": record.prompt,
         "settings": record.settings,
+        "route": record.route,
         "guided_calls": len(steps),
         "images": images,
         **({"frames_read": list(record.frames)} if steps and steps[0].frame_change else {}),

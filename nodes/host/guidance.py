@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 from .decoding import recomputes_blocks
 from .execution import check_interrupt
 from .memory import load_models, require_device_memory
+from .prediction import OWN_KEY, Prediction, is_passive, of_guider, of_hook
 
 if TYPE_CHECKING:
     import torch
+
+_log = logging.getLogger(__name__)
 
 
 def guide_model(
@@ -25,6 +30,8 @@ def guide_model(
     needed_bytes: Callable[[tuple[int, ...]], int],
     remedy: str,
     check: Callable[[Any, torch.Tensor], None] = lambda base, latents: None,
+    route: str = "auto",
+    decoder: str = "",
 ) -> Any:
     """A clone of a MODEL whose predictions are steered; the MODEL itself is left alone.
 
@@ -36,37 +43,208 @@ def guide_model(
         needed_bytes: from the latents' shape to the memory that guidance takes beside the weights.
         remedy: what to do where memory is short.
         check: called with the host's inner model and its latents when a run begins and all is loaded; raises to stop.
+        route: a ``core.guidance.route.Wanted``.
+        decoder: its name, for the log.
     """
-    from ...core.guidance.guide import SamplerCall
-
     patched = model.clone()
+    router = _Router(guide, route, decoder, needed_bytes)
 
     def make_ready(base: Any, shape: tuple[int, ...]) -> None:
         require_device_memory(companions, needed_bytes(shape), remedy)
         load_models([*_loaded_patchers(base), *companions], needed_bytes(shape))
 
-    def steer(args: dict[str, Any]) -> torch.Tensor:
-        base, denoised, sigma = args["model"], args["denoised"], args["sigma"]
+    def steer(prediction: Prediction) -> torch.Tensor:
         check_interrupt()
-        call = SamplerCall(
-            denoised=denoised,
-            noisy=args["input"],
-            sigma=float(sigma.max()),
-            run_key=id(args["cond"]),
-            schedule=_sampler_schedule(args["model_options"]),
-            percent_to_sigma=lambda percent: float(base.model_sampling.percent_to_sigma(percent)),
-            decode=partial(decode, base),
-            denoise=denoiser(args) if guide.settings.full else None,
-            scope=lambda: gradient_scope(modules, denoiser_networks(args) if guide.settings.full else []),
-        )
+        streams = _Streams(prediction)
+        base = prediction.base
+        call = streams.sampler_call(decode=partial(decode, base), scope=partial(gradient_scope, modules))
         if guide.starts_run(call):
-            make_ready(base, tuple(denoised.shape))
-            check(base, denoised)
-        return guide.steer(call)
+            make_ready(base, tuple(call.denoised.shape))
+            check(base, call.denoised)
+            router.choose(prediction, streams)
+        if router.full:
+            call = streams.sampler_call(
+                decode=call.decode,
+                denoise=streams.denoise,
+                scope=partial(gradient_scope, modules, prediction.networks, _copies_needed(base)),
+            )
+        return streams.joined(guide.steer(call))
 
-    patched.set_model_sampler_post_cfg_function(steer)
+    def hook(args: dict[str, Any]) -> torch.Tensor:
+        if is_passive():  # the wrapper below has it, or a gradient is being taken
+            return args["denoised"]
+        return steer(of_hook(args, hook))
+
+    def wrapper(
+        executor: Any, x: torch.Tensor, timestep: torch.Tensor, model_options: Any = None, seed: Any = None
+    ) -> torch.Tensor:
+        if is_passive():
+            return executor(x, timestep, model_options, seed)
+        return steer(of_guider(executor, x, timestep, model_options or {}, seed))
+
+    hook.guides = True  # type: ignore[attr-defined]
+    patched.set_model_sampler_post_cfg_function(hook)
+    _wrap(patched, "PREDICT_NOISE", wrapper)
     _announce_memory(patched, lambda shape: require_device_memory(companions, needed_bytes(shape), remedy))
     return patched
+
+
+class _Streams:
+    """The latents of a call. Models of several kinds of latents (video with sound) pack them into one tensor; the first
+    of them, which has the pictures, is what guidance sees."""
+
+    def __init__(self, prediction: Prediction) -> None:
+        self._prediction = prediction
+        shapes = getattr(prediction.base, "latent_shapes", None) or []
+        self._shapes = [tuple(shape[1:]) for shape in shapes] if len(shapes) > 1 else []
+        self.noisy, *_ = self._split(prediction.noisy)
+        self.denoised, *self._others = self._split(prediction.denoised)
+
+    def _split(self, packed: torch.Tensor) -> list[torch.Tensor]:
+        if not self._shapes:
+            return [packed]
+        parts = packed.split([math.prod(shape) for shape in self._shapes], dim=-1)
+        return [part.unflatten(-1, shape).squeeze(1) for part, shape in zip(parts, self._shapes, strict=True)]
+
+    def _pack(self, parts: list[torch.Tensor]) -> torch.Tensor:
+        import torch
+
+        return torch.cat([part.flatten(1).unsqueeze(1) for part in parts], dim=-1)
+
+    def denoise(self, latents: torch.Tensor) -> torch.Tensor:
+        """The prediction for other noisy latents; what does not belong to the picture stays as it is."""
+        if not self._shapes:
+            return self._prediction.again(latents)
+        _, *others = self._split(self._prediction.noisy)
+        return self._split(self._prediction.again(self._pack([latents, *others])))[0]
+
+    def joined(self, denoised: torch.Tensor) -> torch.Tensor:
+        """The whole prediction with this for its picture."""
+        return self._pack([denoised, *self._others]) if self._shapes else denoised
+
+    def sampler_call(self, **others: Any) -> Any:
+        from ...core.guidance.guide import SamplerCall
+
+        base, options = self._prediction.base, self._prediction.options
+        return SamplerCall(
+            denoised=self.denoised,
+            noisy=self.noisy,
+            sigma=float(self._prediction.sigma.max()),
+            run_key=self._prediction.run_key,
+            schedule=_sampler_schedule(options),
+            percent_to_sigma=lambda percent: float(base.model_sampling.percent_to_sigma(percent)),
+            **others,
+        )
+
+
+class _Router:
+    """Decides at the start of a run which way its gradients take.
+
+    The gradient through the denoiser is tried once for a model, its patches and a size; after that it is known.
+    """
+
+    def __init__(self, guide: Any, wanted: str, decoder: str, needed_bytes: Callable[[tuple[int, ...]], int]) -> None:
+        self._guide = guide
+        self._wanted = wanted
+        self._decoder = decoder
+        self._needed_bytes = needed_bytes
+        self._known: tuple[Any, Any] | None = None
+        self.full = False
+
+    def choose(self, prediction: Prediction, streams: _Streams) -> None:
+        """Choose, and say what was chosen in log and record.
+
+        Raises:
+            InputError: the full route is wanted and does not work.
+        """
+        from ...core.errors import InputError
+
+        choice = self._choice(prediction, streams)
+        self.full = choice.full
+        if self._wanted == "full" and not choice.full and self._guide.settings.strength:
+            raise InputError(
+                f"route is 'full', but it can't go through {_family(prediction.base)} as it is used here: "
+                f"{choice.reason}; choose 'auto' or 'cheap', or take away what stands in its way"
+            )
+        self._say(prediction, streams, choice)
+
+    def _choice(self, prediction: Prediction, streams: _Streams) -> Any:
+        from ...core.guidance.route import Choice, obstacle
+
+        if not self._guide.settings.strength:
+            return Choice(False, "strength is 0: it only measures")
+        if self._wanted == "cheap":
+            return Choice(False, "as chosen")
+        key = _fingerprint(prediction, streams)
+        if self._known is None or self._known[0] != key:
+            scope = partial(gradient_scope, [], prediction.networks, _copies_needed(prediction.base))
+            compared = None if prediction.guided_before else streams.denoised
+            reason = obstacle(streams.denoise, streams.noisy, compared, scope)
+            self._known = key, Choice(reason is None, reason or "its gradient was tried and is right")
+        return self._known[1]
+
+    def _say(self, prediction: Prediction, streams: _Streams, choice: Any) -> None:
+        guide = self._guide
+        windows = guide.objective.views(guide.settings.cutouts)
+        evaluations = guide.settings.repeats * 3 if choice.full else 0  # forward, blocks again, backward
+        needed = self._needed_bytes(tuple(streams.denoised.shape)) / 2**30
+        guide.record.route = {
+            "model": _family(prediction.base),
+            "route": choice.route,
+            "reason": choice.reason,
+            "decoder": self._decoder,
+            "evaluations_a_step": evaluations,
+            "windows_a_step": windows * guide.settings.repeats,
+            "estimated_gigabytes": round(needed, 2),
+        }
+        _log.info(
+            "Explainability Guidance: %s, %s route (%s), decode %s, a guided step takes about %s more evaluations of "
+            "the model and %s windows, %.1f GB beside the weights",
+            _family(prediction.base),
+            choice.route,
+            choice.reason,
+            self._decoder,
+            evaluations,
+            windows * guide.settings.repeats,
+            needed,
+        )
+
+
+def _family(base: Any) -> str:
+    """What the host calls a kind of model."""
+    config = getattr(base, "model_config", None)
+    found = type(base) if config is None else type(config)
+    return (type(base) if found.__name__ in ("BASE", "Config") else found).__name__
+
+
+def _fingerprint(prediction: Prediction, streams: _Streams) -> Any:
+    """What the gradient through the denoiser depends on, beside numbers."""
+    patcher = getattr(prediction.base, "current_patcher", None)
+    conditions = [
+        sorted((key, type(value).__name__) for key, value in each.items()) for each in sum(prediction.conditions, [])
+    ]
+    return (
+        tuple(streams.denoised.shape),
+        str(getattr(patcher, "patches_uuid", "")),
+        str(conditions),
+        _structure(prediction.options),
+    )
+
+
+def _structure(value: Any) -> Any:
+    if isinstance(value, dict):
+        return tuple(sorted((str(key), _structure(each)) for key, each in value.items() if key != "sample_sigmas"))
+    if isinstance(value, list | tuple):
+        return tuple(_structure(each) for each in value)
+    return str(value) if isinstance(value, str | int | float | bool | None) else f"{type(value).__name__} {id(value)}"
+
+
+def _copies_needed(base: Any) -> bool:
+    """Whether weights come and go through memory that others use before a backward pass has read them: dynamic memory,
+    and models that are loaded in part."""
+    patcher = getattr(base, "current_patcher", None)
+    dynamic = getattr(patcher, "is_dynamic", None)
+    return bool(getattr(base, "model_lowvram", False)) or (dynamic is not None and bool(dynamic()))
 
 
 def _loaded_patchers(base: Any) -> list[Any]:
@@ -77,29 +255,36 @@ def _loaded_patchers(base: Any) -> list[Any]:
     return [patcher for patcher in patchers if patcher is not None and patcher.model is base]
 
 
+def _wrap(patched: Any, kind: str, wrapper: Callable[..., Any]) -> bool:
+    """Have ``wrapper`` called around a part of the host's sampling; False on hosts before 2025, which can't."""
+    try:
+        from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
+    except ImportError:
+        return False
+    add_wrapper_with_key(getattr(WrappersMP, kind), OWN_KEY, wrapper, patched.model_options, is_model_options=True)
+    return True
+
+
 def _announce_memory(patched: Any, require: Callable[[tuple[int, ...]], None]) -> None:
     """Have ``require`` called with the latents' shape before sampling starts."""
-    try:
-        from comfy.patcher_extension import WrappersMP, add_wrapper
-    except ImportError:  # hosts before 2025 ask the patcher itself, before they load the model
-        # They also unload a model only once nothing but their list refers to its patcher, so it must not refer to
-        # itself.
-        owner = weakref.ref(patched)
-
-        def memory_required(input_shape: Any) -> Any:
-            require((max(1, input_shape[0] // 2), *input_shape[1:]))  # asked for both halves of guidance at once
-            patcher = owner()
-            assert patcher is not None, "asked by the patcher itself"
-            return type(patcher).memory_required(patcher, input_shape)
-
-        patched.memory_required = memory_required
-        return
 
     def prepare(executor: Any, model: Any, noise_shape: Any, *args: Any, **kwargs: Any) -> Any:
         require(tuple(noise_shape))
         return executor(model, noise_shape, *args, **kwargs)
 
-    add_wrapper(WrappersMP.PREPARE_SAMPLING, prepare, patched.model_options, is_model_options=True)
+    if _wrap(patched, "PREPARE_SAMPLING", prepare):
+        return
+    # Hosts before 2025 ask the patcher itself, before they load the model. They also unload a model only once nothing
+    # but their list refers to its patcher, so it must not refer to itself.
+    owner = weakref.ref(patched)
+
+    def memory_required(input_shape: Any) -> Any:
+        require((max(1, input_shape[0] // 2), *input_shape[1:]))  # asked for both halves of guidance at once
+        patcher = owner()
+        assert patcher is not None, "asked by the patcher itself"
+        return type(patcher).memory_required(patcher, input_shape)
+
+    patched.memory_required = memory_required
 
 
 def _sampler_schedule(model_options: dict[str, Any]) -> tuple[float, ...] | None:
@@ -107,45 +292,44 @@ def _sampler_schedule(model_options: dict[str, Any]) -> tuple[float, ...] | None
     return None if sigmas is None else tuple(sigmas.tolist())
 
 
-def denoiser(args: dict[str, Any]) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The model's prediction after classifier-free guidance as a function of the noisy latents, with gradients."""
-    from comfy import samplers
-
-    conditions, options, base = [args["cond"], args["uncond"]], args["model_options"], args["model"]
-    sigma = args["sigma"].clone()
-    if args["uncond"] is None:
-        return lambda x: samplers.calc_cond_batch(base, conditions, x, sigma, options)[0]
-    scale = args.get("cond_scale")
-    if scale is None:  # hosts of 2024 don't say: the prediction lies on the line through both
-        away = (args["cond_denoised"] - args["uncond_denoised"]).float()
-        scale = float(
-            ((args["denoised"] - args["uncond_denoised"]) * away).sum() / away.square().sum().clamp(min=1e-12)
-        )
-
-    def denoise(x: torch.Tensor) -> torch.Tensor:
-        positive, negative = samplers.calc_cond_batch(base, conditions, x, sigma, options)[:2]
-        return negative + (positive - negative) * scale
-
-    return denoise
-
-
 @contextmanager
-def gradient_scope(decoders: list[torch.nn.Module], denoisers: list[torch.nn.Module] | None = None) -> Iterator[None]:
-    """What gradients through the host's networks need: usable weights, and checkpointed blocks.
+def gradient_scope(
+    decoders: list[torch.nn.Module], denoisers: list[torch.nn.Module] | None = None, copies: bool = False
+) -> Iterator[None]:
+    """What gradients through the host's networks need: usable weights, plain operations, and checkpointed blocks.
 
-    Decoders that keep all on the way are not checkpointed. Denoisers always are, which also bears their writing over activations.
+    Denoisers always are, which also bears their writing over activations; decoders where that gives the right gradient.
+
+    Args:
+        copies: see ``checkpointed_blocks``.
     """
     from ...core.guidance.borrowed_weights import borrowed_weights
     from ...core.guidance.checkpointing import checkpointed_blocks
+    from ...core.guidance.differentiable import Differentiable, saved_copies
 
     denoisers = denoisers or []
-    large = [decoder for decoder in decoders if recomputes_blocks(decoder)]
-    with checkpointed_blocks(*large, *denoisers), borrowed_weights(*decoders, *denoisers):
+    blocks = [*(decoder for decoder in decoders if recomputes_blocks(decoder)), *denoisers]
+    with (
+        borrowed_weights(*decoders, *denoisers),
+        checkpointed_blocks(*blocks, around=Differentiable, copies=copies),
+        _host_trains(),
+        Differentiable(),
+        saved_copies(),
+    ):
         yield
 
 
-def denoiser_networks(args: dict[str, Any]) -> list[torch.nn.Module]:
-    """The diffusion model and the ControlNets that run with it."""
-    conditions = [*(args["cond"] or []), *(args["uncond"] or [])]
-    controls = [condition["control"] for condition in conditions if condition.get("control") is not None]
-    return [args["model"], *(patcher.model for control in controls for patcher in control.get_models())]
+@contextmanager
+def _host_trains() -> Iterator[None]:
+    """The host's own switch for operations with a derivative, where it has one."""
+    from comfy import model_management
+
+    before = getattr(model_management, "in_training", None)
+    if before is None:
+        yield
+        return
+    model_management.in_training = True
+    try:
+        yield
+    finally:
+        model_management.in_training = before

@@ -65,7 +65,7 @@ from clip_explainability.core.errors import InputError  # noqa: E402
 from clip_explainability.core.grad_mode import gradients, normal  # noqa: E402
 from clip_explainability.nodes import host  # noqa: E402
 from clip_explainability.nodes.explainability_guidance import ExplainabilityGuidance  # noqa: E402
-from clip_explainability.nodes.host import guidance  # noqa: E402
+from clip_explainability.nodes.host import guidance, prediction  # noqa: E402
 from clip_explainability.nodes.hosted_clip import HostedClip  # noqa: E402
 from comfy import model_management  # noqa: E402
 from tiny_clips import tiny_clip  # noqa: E402
@@ -166,8 +166,11 @@ def full_route_gradient() -> Iterator[dict[str, Any]]:
         found: list[float] = []
 
         def compare(args: dict[str, Any], found: list[float] = found) -> torch.Tensor:
-            denoise = guidance.denoiser(args)
-            with gradients(), guidance.gradient_scope([], guidance.denoiser_networks(args)):
+            if prediction.is_passive():
+                return args["denoised"]
+            call = prediction.of_hook(args, compare)
+            denoise = call.again
+            with gradients(), guidance.gradient_scope([], call.networks):
                 x = normal(args["input"]).clone().requires_grad_()
                 y = denoise(x)
                 weights = torch.randn(y.shape, generator=torch.Generator().manual_seed(1))
@@ -271,8 +274,10 @@ def interrupt() -> Iterator[dict[str, Any]]:
         calls: list[float] = []
 
         def press(args: dict[str, Any], calls: list[float] = calls) -> torch.Tensor:
+            if prediction.is_passive() and torch.is_grad_enabled():  # the full route computes the prediction again
+                return args["denoised"]
             calls.append(float(args["sigma"].max()))
-            if len(calls) == 2:
+            if len(set(calls)) == 2:
                 model_management.interrupt_current_processing(True)
             return args["denoised"]
 
@@ -284,7 +289,7 @@ def interrupt() -> Iterator[dict[str, Any]]:
             sample(patched, steps=8)
         except BaseException as error:
             raised = type(error).__name__
-        guided_calls, model_calls = len(record.steps), len(calls)
+        guided_calls, model_calls = len(record.steps), len(set(calls))
         model_management.interrupt_current_processing(False)
         after = sample(patched, steps=8)
         yield {
