@@ -24,7 +24,7 @@ def normal_alias(tensor: torch.Tensor) -> torch.Tensor:
         if hasattr(tensor, "__tensor_flatten__"):
             names, context = tensor.__tensor_flatten__()
             inner = {name: normal_alias(getattr(tensor, name)) for name in names}
-            alias = type(tensor).__tensor_unflatten__(inner, context, tensor.size(), tensor.stride())
+            alias = type(tensor).__tensor_unflatten__(inner, context, tensor.size(), tensor.stride())  # type: ignore[attr-defined]
         else:
             alias = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
             size, stride = torch.Tensor.size(tensor), torch.Tensor.stride(tensor)

@@ -221,7 +221,9 @@ def _fingerprint(prediction: Prediction, streams: _Streams) -> Any:
     """What the gradient through the denoiser depends on, beside numbers."""
     patcher = getattr(prediction.base, "current_patcher", None)
     conditions = [
-        sorted((key, type(value).__name__) for key, value in each.items()) for each in sum(prediction.conditions, [])
+        sorted((key, type(value).__name__) for key, value in each.items())
+        for given in prediction.conditions
+        for each in given
     ]
     return (
         tuple(streams.denoised.shape),

@@ -105,11 +105,14 @@ def test_fused_kernels_have_the_gradient_of_the_plain_formula(name: str) -> None
 
 
 def test_nothing_of_it_stays() -> None:
-    registry = comfy_kitchen.registry
-    with pytest.raises(ZeroDivisionError), Differentiable():
-        comfy_kitchen.adaln(torch.rand(1, 4, requires_grad=True), torch.rand(4), torch.rand(4))
-        raise ZeroDivisionError
-    assert not hasattr(registry._thread_local, "backend_override")
+    def fail() -> None:
+        with Differentiable():
+            comfy_kitchen.adaln(torch.rand(1, 4, requires_grad=True), torch.rand(4), torch.rand(4))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not hasattr(comfy_kitchen.registry._thread_local, "backend_override")
     assert torch.overrides._len_torch_function_stack() == 0
 
 
