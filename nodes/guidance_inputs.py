@@ -123,8 +123,8 @@ VIDEO_FRAMES: Any = (
         "min": 1,
         "max": 64,
         "advanced": True,
-        "tooltip": "Of a video: how many of its latent frames CLIP looks at, spread from the first to the last; the others "
-        "follow. 1: the first only. Time and memory of CLIP and decoder grow with it. Pictures ignore it.",
+        "tooltip": "Of a video: how many of its latent frames CLIP looks at, spread from the first to the last; the "
+        "others follow. 1: the first only. Time and memory of CLIP and decoder grow with it. Pictures ignore it.",
     },
 )
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
 
 _TINY_NETWORK = 12_000_000  # weights of a decoder; TAESD's has 1.2 million, TAEHV's 10, that of SD 1.5 49 million
-_TRIAL_SIDE, _TRIAL_FRAMES = 8, 3
+_TRIAL_SIDE, _TRIAL_FRAMES = 4, 3
 
 # How gradients go through a decoder, the thriftiest first: its blocks computed again in the backward pass; everything
 # kept (for decoders whose blocks hand state to each other); and past what it detaches between frames.
@@ -57,6 +57,45 @@ def way_of(decoder: torch.nn.Module) -> str:
 
 
 @contextmanager
+def _same_state(network: torch.nn.Module) -> Iterator[None]:
+    """What a network's modules remember from call to call (LTXV's do, a backward pass amid it leaves it half done) is
+    afterwards what it was."""
+    kept = [
+        (state, dict(state))
+        for module in network.modules()
+        for name, state in vars(module).items()
+        if type(state) is dict and not name.startswith("_")
+    ]
+    try:
+        yield
+    finally:
+        for state, before in kept:
+            state.clear()
+            state.update(before)
+
+
+@contextmanager
+def _precise(vae: Any, way: str) -> Iterator[int]:
+    """Inside, a small decoder's copy in fp32 stands for it: differences in half precision drown in rounding. Yields the
+    bytes of an element."""
+    import copy
+
+    import torch
+
+    network, dtype = vae.first_stage_model, vae.vae_dtype
+    if dtype.itemsize >= 4 or not is_tiny(network):
+        yield min(4, max(2, dtype.itemsize))
+        return
+    twin = copy.deepcopy(network).float()
+    _chosen_ways[twin] = way
+    vae.first_stage_model, vae.vae_dtype = twin, torch.float32
+    try:
+        yield 4
+    finally:
+        vae.first_stage_model, vae.vae_dtype = network, dtype
+
+
+@contextmanager
 def _gradient_way(decoder: torch.nn.Module, device: torch.device) -> Iterator[None]:
     """What a decoder's way needs while it runs forward."""
     import contextlib
@@ -97,13 +136,13 @@ def check_decoder(vae: Any, decode: Callable[[torch.Tensor], torch.Tensor], late
     sides = tuple(min(side, _TRIAL_SIDE) for side in latents.shape[-2:])
     shape = (1, latents.shape[1], *(min(each, _TRIAL_FRAMES) for each in latents.shape[2:-2]), *sides)
     sample = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(latents.device)
-    element = max(2, min(4, vae.vae_dtype.itemsize))
     errors = {}
     for way in _WAYS[1 if is_tiny(network) else 0 :]:
         _chosen_ways[network] = way
         try:
-            with gradients(), gradient_scope([network]):
-                errors[way] = gradient_error(decode, sample.clone(), element)
+            with _same_state(network), _own_noise(sample.device), gradients(), _precise(vae, way) as element:
+                with gradient_scope([vae.first_stage_model]):
+                    errors[way] = gradient_error(decode, sample.clone(), element)
         except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
             if is_out_of_memory(error):
                 del _chosen_ways[network]
