@@ -271,10 +271,11 @@ class ExplainabilityGuidance:
                 host.check_decoder(vae, lambda x: host.decode_latents(vae, base.process_latent_out(x)), latents)
 
         def needed_bytes(shape: tuple[int, ...]) -> int:
-            pictures = shape[0] * guide.objective.views(guide.settings.cutouts)
-            bytes_for_clip = core.guidance.memory.bytes_of_pass(clip.clip, pictures)
-            bytes_for_decoder = 0 if vae is None else core.guidance.memory.BACKWARD * host.decode_bytes(vae, shape)
-            return bytes_for_clip + bytes_for_decoder
+            frames = min(guide.settings.frames, shape[2]) if len(shape) == 5 else 1
+            bytes_for_clip = core.guidance.memory.bytes_of_views(guide, shape[0] * frames)
+            if vae is None:
+                return bytes_for_clip
+            return bytes_for_clip + core.guidance.memory.BACKWARD * host.decode_bytes(vae, shape, frames)
 
         return host.guide_model(
             model,

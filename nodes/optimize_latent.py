@@ -176,9 +176,10 @@ class OptimizeLatent:
         )
         samples = latent["samples"]
         companions = [each for each in (clip.patcher, vae.patcher) if each is not None]
-        pictures = len(samples) * objective.views(cutouts)
+        frames = min(video_frames, samples.shape[2]) if samples.ndim == 5 else 1
+        pictures = len(samples) * frames * objective.views(cutouts)
         needed = core.guidance.memory.bytes_of_pass(clip.clip, pictures)
-        needed += core.guidance.memory.BACKWARD * host.decode_bytes(vae, tuple(samples.shape))
+        needed += core.guidance.memory.BACKWARD * host.decode_bytes(vae, tuple(samples.shape), frames)
         host.require_device_memory(companions, needed, _REMEDY)
         host.load_models(companions, needed)
 

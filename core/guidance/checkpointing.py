@@ -25,7 +25,10 @@ _Scope = Callable[[], AbstractContextManager[object]]
 
 @contextmanager
 def checkpointed_blocks(
-    *networks: torch.nn.Module, around: _Scope = contextlib.nullcontext, copies: bool = False
+    *networks: torch.nn.Module,
+    around: _Scope = contextlib.nullcontext,
+    copies: bool = False,
+    finer: bool = False,
 ) -> Iterator[None]:
     """Inside, the networks' blocks are checkpointed. Keep the backward pass inside as well.
 
@@ -37,8 +40,9 @@ def checkpointed_blocks(
             knows nothing of this one's modes.
         copies: have autograd save copies within blocks (see :func:`.differentiable.saved_copies`); without, only
             those blocks do that overwrite what is saved.
+        finer: checkpoint blocks within blocks as well: another forward pass for each level, less memory.
     """
-    nesting = _Nesting(around, copies)
+    nesting = _Nesting(around, copies, finer)
     blocks = {id(block): block for network in networks for block in _blocks(network)}
     changed = [block for block in blocks.values() if "forward" not in vars(block)]
     try:
@@ -59,14 +63,15 @@ def _blocks(network: torch.nn.Module) -> Iterator[torch.nn.Module]:
 class _Nesting:
     """Whether a block is being run: blocks within it are run as they are."""
 
-    def __init__(self, around: _Scope, copies: bool) -> None:
+    def __init__(self, around: _Scope, copies: bool, finer: bool) -> None:
         self.around = around
         self.copies = copies
+        self.finer = finer
         self.inside = False
 
     @contextmanager
     def enter(self) -> Iterator[None]:
-        self.inside = True
+        self.inside = not self.finer
         try:
             yield
         finally:

@@ -19,6 +19,7 @@ from .update import rms
 Decode = Callable[..., torch.Tensor]
 
 _BEFORE, _AFTER = 2, 1  # latent frames that a guided one is decoded with
+CLIP_LENGTH = _BEFORE + 1 + _AFTER
 
 
 def frames_read(latents: torch.Tensor, count: int) -> tuple[int, ...]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..clip import ExplainableCLIP
 from ..grad_mode import gradients
+
+if TYPE_CHECKING:
+    from .guide import Guide
 
 # Tensors of the residual's width that a transformer block keeps for its backward pass (Korthikanti et al. 2022,
 # section 4.1, count 34 bytes at 2 bytes an element).
@@ -93,6 +96,11 @@ def bytes_of_pass(clip: ExplainableCLIP, pictures: int) -> int:
     """What the image tower takes at most for so many pictures, split into passes."""
     each = bytes_per_view(clip)
     return max(each, min(pictures * each, PASS_BYTES))
+
+
+def bytes_of_views(guide: Guide, pictures: int) -> int:
+    """What CLIP takes at most for the windows of so many pictures."""
+    return bytes_of_pass(guide.objective.clip, pictures * guide.objective.views(guide.settings.cutouts))
 
 
 def bytes_per_view(clip: ExplainableCLIP) -> int:

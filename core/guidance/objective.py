@@ -114,6 +114,7 @@ class Objective:
     ) -> None:
         self.clip = clip
         self.weights = weights or Weights()
+        self.pass_bytes = PASS_BYTES
         self.choice = choice
         reads_boxes = self.weights.boxes or self.weights.contrast
         self.constraints = tuple(each for each in constraints if each.weight > 0) if reads_boxes else ()
@@ -180,7 +181,7 @@ class Objective:
         return plan_views(windows, self.constraints, generator).passes(self._views_per_pass(images))
 
     def _views_per_pass(self, images: int) -> int:
-        return max(1, PASS_BYTES // (bytes_per_view(self.clip) * images))
+        return max(1, self.pass_bytes // (bytes_per_view(self.clip) * images))
 
     def evaluate(self, images: torch.Tensor, plan: ViewPlan) -> Losses:
         """All terms but the contrast, of pictures ``[B, 3, H, W]`` in 0..1, attached to the graph. Call inside

@@ -22,8 +22,7 @@ def report_data(record: GuidanceRecord) -> dict[str, Any]:
 
     For every picture ``loss`` has each term's (and the total's) first and last value, ``words`` each word's relevancy
     before and after with whether it was ever strengthened, ``boxes`` each object's overlap with its box before and
-    after. ``steps`` lists every guided call. A video also has ``"frames_read"``, and its steps say what each latent frame
-    got.
+    after. ``steps`` lists every guided call. A video also has ``"frames_read"``, its steps what each latent frame got.
     """
     steps = record.steps
     images = [_image_data(record, index) for index in range(len(steps[0].change))] if steps else []

@@ -42,9 +42,15 @@ def is_tiny(network: torch.nn.Module) -> bool:
     return sum(weights.values()) <= _TINY_NETWORK
 
 
-def decode_bytes(vae: Any, latent_shape: tuple[int, ...]) -> int:
-    """The host's own estimate of what decoding such latents takes."""
-    return int(vae.memory_used_decode(tuple(latent_shape), vae.vae_dtype))
+def decode_bytes(vae: Any, latent_shape: tuple[int, ...], frames: int = 1) -> int:
+    """The host's own estimate of what decoding such latents takes; of a video so many frames, each in its clip."""
+    from ...core.guidance.frames import CLIP_LENGTH
+
+    if len(latent_shape) == 5:
+        latent_shape = (*latent_shape[:2], min(CLIP_LENGTH, latent_shape[2]), *latent_shape[3:])
+    elif getattr(vae, "latent_dim", 2) == 3:
+        latent_shape = (*latent_shape[:2], 1, *latent_shape[2:])
+    return frames * int(vae.memory_used_decode(tuple(latent_shape), vae.vae_dtype))
 
 
 def recomputes_blocks(decoder: torch.nn.Module) -> bool:
@@ -140,9 +146,14 @@ def check_decoder(vae: Any, decode: Callable[[torch.Tensor], torch.Tensor], late
     for way in _WAYS[1 if is_tiny(network) else 0 :]:
         _chosen_ways[network] = way
         try:
-            with _same_state(network), _own_noise(sample.device), gradients(), _precise(vae, way) as element:
-                with gradient_scope([vae.first_stage_model]):
-                    errors[way] = gradient_error(decode, sample.clone(), element)
+            with (
+                _same_state(network),
+                _own_noise(sample.device),
+                gradients(),
+                _precise(vae, way) as element,
+                gradient_scope([vae.first_stage_model]),
+            ):
+                errors[way] = gradient_error(decode, sample.clone(), element)
         except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
             if is_out_of_memory(error):
                 del _chosen_ways[network]

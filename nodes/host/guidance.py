@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from .decoding import recomputes_blocks
 from .execution import check_interrupt
-from .memory import load_models, require_device_memory
+from .memory import free_bytes, give_back, is_out_of_memory, load_models, require_device_memory
 from .prediction import OWN_KEY, Prediction, is_passive, of_guider, of_hook
 
 if TYPE_CHECKING:
     import torch
 
 _log = logging.getLogger(__name__)
+_FAR_LESS = 1 / 8
 
 
 def guide_model(
@@ -46,8 +47,11 @@ def guide_model(
         route: a ``core.guidance.route.Wanted``.
         decoder: its name, for the log.
     """
+    from ...core.guidance.thrift import Thrift
+
     patched = model.clone()
-    router = _Router(guide, route, decoder, needed_bytes)
+    router = _Router(guide, route, decoder, needed_bytes, modules)
+    thrift = Thrift(guide, is_out_of_memory, give_back, _log.warning)
 
     def make_ready(base: Any, shape: tuple[int, ...]) -> None:
         require_device_memory(companions, needed_bytes(shape), remedy)
@@ -61,14 +65,19 @@ def guide_model(
         if guide.starts_run(call):
             make_ready(base, tuple(call.denoised.shape))
             check(base, call.denoised)
-            router.choose(prediction, streams)
-        if router.full:
-            call = streams.sampler_call(
+            thrift.begin()
+            router.choose(prediction, streams, call)
+
+        def call_for(measure: str) -> Any:
+            through = router.full and measure != "cheap"
+            networks = prediction.networks if through else []
+            return streams.sampler_call(
                 decode=call.decode,
-                denoise=streams.denoise,
-                scope=partial(gradient_scope, modules, prediction.networks, _copies_needed(base)),
+                denoise=streams.denoise if through else None,
+                scope=partial(gradient_scope, modules, networks, _copies_needed(base), measure != "as asked"),
             )
-        return streams.joined(guide.steer(call))
+
+        return streams.joined(thrift.steer(call_for, router.full))
 
     def hook(args: dict[str, Any]) -> torch.Tensor:
         if is_passive():  # the wrapper below has it, or a gradient is being taken
@@ -143,15 +152,24 @@ class _Router:
     The gradient through the denoiser is tried once for a model, its patches and a size; after that it is known.
     """
 
-    def __init__(self, guide: Any, wanted: str, decoder: str, needed_bytes: Callable[[tuple[int, ...]], int]) -> None:
+    def __init__(
+        self,
+        guide: Any,
+        wanted: str,
+        decoder: str,
+        needed_bytes: Callable[[tuple[int, ...]], int],
+        decoders: list[torch.nn.Module],
+    ) -> None:
         self._guide = guide
         self._wanted = wanted
         self._decoder = decoder
         self._needed_bytes = needed_bytes
+        self._decoders = decoders
         self._known: tuple[Any, Any] | None = None
         self.full = False
+        self.full_bytes = 0
 
-    def choose(self, prediction: Prediction, streams: _Streams) -> None:
+    def choose(self, prediction: Prediction, streams: _Streams, call: Any) -> None:
         """Choose, and say what was chosen in log and record.
 
         Raises:
@@ -159,7 +177,7 @@ class _Router:
         """
         from ...core.errors import InputError
 
-        choice = self._choice(prediction, streams)
+        choice = self._choice(prediction, streams, call)
         self.full = choice.full
         if self._wanted == "full" and not choice.full and self._guide.settings.strength:
             raise InputError(
@@ -168,7 +186,7 @@ class _Router:
             )
         self._say(prediction, streams, choice)
 
-    def _choice(self, prediction: Prediction, streams: _Streams) -> Any:
+    def _choice(self, prediction: Prediction, streams: _Streams, call: Any) -> Any:
         from ...core.guidance.route import Choice, obstacle
 
         if not self._guide.settings.strength:
@@ -178,16 +196,46 @@ class _Router:
         key = _fingerprint(prediction, streams)
         if self._known is None or self._known[0] != key:
             scope = partial(gradient_scope, [], prediction.networks, _copies_needed(prediction.base))
+            free = free_bytes(streams.noisy.device)
+            self.full_bytes = self._bytes_through(streams, call, prediction, free)
+            if self._wanted == "auto" and self.full_bytes > free:
+                sizes = f"about {self.full_bytes / 2**30:.1f} GB beside the weights and {free / 2**30:.1f} GB are free"
+                return Choice(False, f"full needs {sizes}")
             compared = None if prediction.guided_before else streams.denoised
             reason = obstacle(streams.denoise, streams.noisy, compared, scope)
             self._known = key, Choice(reason is None, reason or "its gradient was tried and is right")
         return self._known[1]
 
+    def _bytes_through(self, streams: _Streams, call: Any, prediction: Prediction, free: int) -> int:
+        """What a step of the full route takes beside the weights; a rough figure where far more is free, for the exact
+        one takes seconds."""
+        from ...core.guidance.frames import decode_frames, frames_read
+        from ...core.guidance.memory import BACKWARD, bytes_of_gradient, bytes_of_views
+        from ...core.guidance.route import FAILURES
+
+        guide, shape = self._guide, tuple(streams.noisy.shape)
+        frames = frames_read(streams.noisy, guide.settings.frames)
+        views = bytes_of_views(guide, shape[0] * len(frames))
+        sampling = int(prediction.base.memory_required([2 * shape[0], *shape[1:]]))
+        rough = max(self._needed_bytes(shape), BACKWARD * sampling + views)
+        if rough < _FAR_LESS * free:
+            return rough
+
+        def pictures(x: torch.Tensor) -> torch.Tensor:
+            return decode_frames(call.decode, streams.denoise(x), frames)
+
+        scope = partial(gradient_scope, self._decoders, prediction.networks)
+        try:
+            return bytes_of_gradient(pictures, streams.noisy, views, scope)
+        except FAILURES as error:
+            _log.debug("memory of the full route is estimated from that of sampling: %s", error)
+        return rough
+
     def _say(self, prediction: Prediction, streams: _Streams, choice: Any) -> None:
         guide = self._guide
         windows = guide.objective.views(guide.settings.cutouts)
         evaluations = guide.settings.repeats * 3 if choice.full else 0  # forward, blocks again, backward
-        needed = self._needed_bytes(tuple(streams.denoised.shape)) / 2**30
+        needed = (self.full_bytes if choice.full else self._needed_bytes(tuple(streams.denoised.shape))) / 2**30
         guide.record.route = {
             "model": _family(prediction.base),
             "route": choice.route,
@@ -296,14 +344,17 @@ def _sampler_schedule(model_options: dict[str, Any]) -> tuple[float, ...] | None
 
 @contextmanager
 def gradient_scope(
-    decoders: list[torch.nn.Module], denoisers: list[torch.nn.Module] | None = None, copies: bool = False
+    decoders: list[torch.nn.Module],
+    denoisers: list[torch.nn.Module] | None = None,
+    copies: bool = False,
+    finer: bool = False,
 ) -> Iterator[None]:
     """What gradients through the host's networks need: usable weights, plain operations, and checkpointed blocks.
 
     Denoisers always are, which also bears their writing over activations; decoders where that gives the right gradient.
 
     Args:
-        copies: see ``checkpointed_blocks``.
+        copies, finer: see ``checkpointed_blocks``.
     """
     from ...core.guidance.borrowed_weights import borrowed_weights
     from ...core.guidance.checkpointing import checkpointed_blocks
@@ -313,7 +364,7 @@ def gradient_scope(
     blocks = [*(decoder for decoder in decoders if recomputes_blocks(decoder)), *denoisers]
     with (
         borrowed_weights(*decoders, *denoisers),
-        checkpointed_blocks(*blocks, around=Differentiable, copies=copies),
+        checkpointed_blocks(*blocks, around=Differentiable, copies=copies, finer=finer),
         _host_trains(),
         Differentiable(),
         saved_copies(),

@@ -42,6 +42,24 @@ def load_models(patchers: list[Any], extra_bytes: int = 0) -> None:
         model_management.load_models_gpu(patchers, memory_required=extra_bytes)
 
 
+def give_back() -> None:
+    """Hand memory that nothing holds any more back to the device."""
+    import gc
+
+    gc.collect()
+    if running():
+        from comfy import model_management
+
+        model_management.soft_empty_cache()
+
+
+def free_bytes(device: torch.device) -> int:
+    """What is free on a device at the moment."""
+    from comfy import model_management
+
+    return int(model_management.get_free_memory(device))
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether this says that the device, or the machine, has no memory left."""
     import torch

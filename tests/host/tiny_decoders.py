@@ -230,7 +230,7 @@ def tiny_decoder(kind: str, dtype: torch.dtype = torch.float32) -> Any:
 
 
 def _randomize(network: torch.nn.Module) -> None:
-    """The host leaves weights uninitialised, for they come from a file; norms start at 1, what scales a branch at .5."""
+    """The host leaves weights uninitialised, for they come from a file: norms become 1, what scales a branch .5."""
     for name, weight in network.named_parameters():
         if sum(side > 1 for side in weight.shape) > 1:
             torch.nn.init.normal_(weight, std=(1.5 / weight[0].numel()) ** 0.5)
