@@ -35,23 +35,25 @@ class Choice:
     Attributes:
         full: whether gradients go through the denoiser.
         reason: in words, for the log and the report.
+        error: relative error of the gradient through the denoiser along a random direction, where it was tried.
     """
 
     full: bool
     reason: str
+    error: float | None = None
 
     @property
     def route(self) -> str:
         return "full" if self.full else "cheap"
 
 
-def obstacle(
+def try_full(
     denoise: Callable[[torch.Tensor], torch.Tensor],
     noisy: torch.Tensor,
     denoised: torch.Tensor | None,
     scope: Callable[[], AbstractContextManager[object]],
-) -> str | None:
-    """Why the gradient through a denoiser is not that of the sampler's prediction, or None where it is.
+) -> Choice:
+    """The full route, where the gradient through a denoiser is that of the sampler's prediction, else the cheap one.
 
     Takes one evaluation with its gradient and four without.
 
@@ -63,19 +65,19 @@ def obstacle(
     """
     try:
         with gradients(), scope():
-            return _obstacle(denoise, normal(noisy).float(), None if denoised is None else normal(denoised))
+            return _tried(denoise, normal(noisy).float(), None if denoised is None else normal(denoised))
     except NoDerivativeError as error:
-        return f"the operation {error.operation} has no derivative"
+        return Choice(False, f"the operation {error.operation} has no derivative")
     except FAILURES as error:
-        if "memory" in str(error).lower():
-            return "there is not enough memory for it"
+        if "out of memory" in str(error).lower():
+            return Choice(False, "there is not enough memory for the full route")
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        return f"its gradient can't be computed ({lines[0]})"
+        return Choice(False, f"the gradient through the model can't be computed: {lines[0]}")
 
 
-def _obstacle(
+def _tried(
     denoise: Callable[[torch.Tensor], torch.Tensor], noisy: torch.Tensor, denoised: torch.Tensor | None
-) -> str | None:
+) -> Choice:
     generator = torch.Generator().manual_seed(0)
     direction = torch.randn(noisy.shape, generator=generator).to(noisy.device)
     step = _STEP * float(noisy.square().mean().sqrt().clamp(min=1e-6))
@@ -94,15 +96,17 @@ def _obstacle(
     leaf = noisy.clone().requires_grad_()
     again = denoise(leaf).float()
     if not again.requires_grad:
-        return "the prediction has no gradient"
+        return Choice(False, "the prediction has no gradient")
     if denoised is not None and denoised.isfinite().all():
         noise = (noisy - denoised).square().mean().sqrt().clamp(min=1e-12)
         difference = float((again.detach() - denoised).square().mean().sqrt() / noise)
         if not difference <= _SAME:
-            return f"computed again the prediction is another one (by {difference:.2g} of the noise)"
+            return Choice(False, f"computed again, the prediction is another one (by {difference:.2g} of the noise)")
     (gradient,) = torch.autograd.grad((again * functional).sum(), leaf)
     found = float((gradient * direction).sum())
+    error = abs(found - slope) / max(abs(slope), 1e-20)
     if not abs(found - slope) <= _RIGHT * abs(slope) + 3 * rounding:
-        off = 100 * abs(found - slope) / max(abs(slope), 1e-20)
-        return f"its gradient is not that of the prediction ({off:.0f} % off along a random direction)"
-    return None
+        return Choice(
+            False, f"the gradient through the model is {100 * error:.0f} % off along a random direction", error
+        )
+    return Choice(True, "its gradient was tried and is right", error)

@@ -187,7 +187,7 @@ class _Router:
         self._say(prediction, streams, choice)
 
     def _choice(self, prediction: Prediction, streams: _Streams, call: Any) -> Any:
-        from ...core.guidance.route import Choice, obstacle
+        from ...core.guidance.route import Choice, try_full
 
         if not self._guide.settings.strength:
             return Choice(False, "strength is 0: it only measures")
@@ -202,8 +202,7 @@ class _Router:
                 sizes = f"about {self.full_bytes / 2**30:.1f} GB beside the weights and {free / 2**30:.1f} GB are free"
                 return Choice(False, f"full needs {sizes}")
             compared = None if prediction.guided_before else streams.denoised
-            reason = obstacle(streams.denoise, streams.noisy, compared, scope)
-            self._known = key, Choice(reason is None, reason or "its gradient was tried and is right")
+            self._known = key, try_full(streams.denoise, streams.noisy, compared, scope)
         return self._known[1]
 
     def _bytes_through(self, streams: _Streams, call: Any, prediction: Prediction, free: int) -> int:
@@ -240,6 +239,7 @@ class _Router:
             "model": _family(prediction.base),
             "route": choice.route,
             "reason": choice.reason,
+            "gradient_error": choice.error,
             "decoder": self._decoder,
             "evaluations_a_step": evaluations,
             "windows_a_step": windows * guide.settings.repeats,

@@ -207,7 +207,7 @@ def _attention(override: Any) -> Callable[..., torch.Tensor]:
         try:
             found = usual()
         except FAILURES as error:
-            if "memory" in str(error).lower():
+            if "out of memory" in str(error).lower():
                 raise
         else:
             if found.requires_grad:

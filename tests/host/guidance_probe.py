@@ -8,6 +8,7 @@ Models are the host's own classes with random weights (tiny_diffusion.py), the s
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import itertools
 import json
@@ -28,6 +29,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--comfyui", type=Path)
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument("--families", nargs="*")
     arguments = parser.parse_args()
     sys.argv = sys.argv[:1]  # the host reads them as well
     return arguments
@@ -59,10 +61,13 @@ import pack  # noqa: E402
 
 pack.load()
 
+import tiny_families  # noqa: E402
 import torch  # noqa: E402
 from clip_explainability.core.boxes.constraint import from_box  # noqa: E402
 from clip_explainability.core.errors import InputError  # noqa: E402
 from clip_explainability.core.grad_mode import gradients, normal  # noqa: E402
+from clip_explainability.core.guidance import guide as guide_module  # noqa: E402
+from clip_explainability.core.guidance.objective import Objective  # noqa: E402
 from clip_explainability.nodes import host  # noqa: E402
 from clip_explainability.nodes.explainability_guidance import ExplainabilityGuidance  # noqa: E402
 from clip_explainability.nodes.host import guidance, prediction  # noqa: E402
@@ -205,6 +210,76 @@ def vae_decode() -> Iterator[dict[str, Any]]:
             "falls": record.steps[-1].total[0] < without.steps[-1].total[0],
             "weights_put_back": all(after[name] is weight for name, weight in weights.items()),
         }
+
+
+@check
+def families() -> Iterator[dict[str, Any]]:
+    """Every family of the host, shrunken: both routes, batches, CFG 1, after an error and after Cancel."""
+    for family in tiny_families.families():
+        if ARGUMENTS.families and family.__name__ not in ARGUMENTS.families:
+            continue
+        if not tiny_families.makes_pictures(family):
+            continue
+        began = time.process_time()
+        try:
+            found = tiny_families.ready(family, run_family)
+        except tiny_families.NotShrunken as reason:
+            yield {"case": family.__name__, "not_shrunken": str(reason)[:300]}
+            continue
+        result = {"case": family.__name__, **try_family(*found)}
+        yield {**result, "seconds": round(time.process_time() - began, 1)}
+
+
+def run_family(model: Any, given: Any, start: dict[str, Any]) -> torch.Tensor:
+    return NODES.KSampler().sample(model, 3, 1, 1.0, "euler", "simple", given, given, start, 1.0)[0]["samples"]
+
+
+def try_family(model: Any, given: Any, start: dict[str, Any]) -> dict[str, Any]:
+    plain = run_family(model, given, start)
+    base = model.model
+    weights = {name: id(each) for name, each in base.state_dict(keep_vars=True).items()}
+
+    def decode(inner: Any, latents: torch.Tensor, frames: tuple[int, ...] = (0,)) -> torch.Tensor:
+        if latents.dim() == 5:
+            latents = latents[:, :, list(frames)].transpose(1, 2).flatten(0, 1)
+        return torch.nn.functional.interpolate((latents[:, :3].float() * 0.3 + 0.5).clamp(0, 1), size=(32, 32))
+
+    def patched(route: str) -> tuple[Any, Any]:
+        guide = guide_module.Guide(
+            Objective(CLIP.clip, "a dog and a cat"), guide_module.GuideSettings(cutouts=1, end=1.0, strength=0.1)
+        )
+        arguments = {"companions": [], "modules": [], "needed_bytes": lambda shape: 0, "remedy": "none"}
+        return host.guide_model(model, guide, decode, route=route, **arguments), guide.record
+
+    result: dict[str, Any] = {}
+    for route in ("cheap", "auto"):
+        guided_model, record = patched(route)
+        try:
+            changed = run_family(guided_model, given, start)
+        except Exception as error:
+            result[route] = f"{type(error).__name__}: {error}"[:200]
+            continue
+        result[route] = record.route["route"]
+        result[f"{route}_ok"] = bool(changed.isfinite().all()) and not torch.equal(changed, plain)
+        if route == "auto":
+            result |= {"reason": record.route["reason"], "gradient_error": record.route["gradient_error"]}
+    stop = patched("auto")[0].clone()
+    calls: list[int] = []
+
+    def cancel(args: dict[str, Any]) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) > 5:  # the sampler's call, four without gradients, then the one whose gradient is taken
+            raise KeyboardInterrupt
+        return args["denoised"]
+
+    stop.set_model_sampler_post_cfg_function(cancel)
+    with contextlib.suppress(KeyboardInterrupt):
+        run_family(stop, given, start)
+    after = {name: id(each) for name, each in base.state_dict(keep_vars=True).items()}
+    result["modules_unchanged"] = after == weights and all("forward" not in vars(each) for each in base.modules())
+    result["modes_left"] = torch.overrides._len_torch_function_stack()
+    result["unpatched_identical"] = torch.equal(run_family(model, given, start), plain)
+    return result
 
 
 @check
