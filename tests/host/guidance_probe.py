@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
+import importlib
 import itertools
 import json
 import resource
@@ -280,6 +281,175 @@ def try_family(model: Any, given: Any, start: dict[str, Any]) -> dict[str, Any]:
     result["modes_left"] = torch.overrides._len_torch_function_stack()
     result["unpatched_identical"] = torch.equal(run_family(model, given, start), plain)
     return result
+
+
+def extra(module: str, name: str) -> Any:
+    """A node of the host's extras, or None where the host has none of that name."""
+    for package in ("comfy_extras", "comfy_extras.nodes"):
+        with contextlib.suppress(ImportError):
+            return getattr(importlib.import_module(f"{package}.{module}"), name, None)
+    return None
+
+
+def applied(node: Any, model: Any, *args: Any) -> Any:
+    call = node.execute if hasattr(node, "execute") else getattr(node(), node.FUNCTION)
+    return call(model, *args)[0]
+
+
+def kernel_without_autograd(model: Any) -> Any:
+    """As the patches that put SageAttention into a model."""
+
+    def override(func: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        with torch.no_grad():
+            return func(*(x.detach() if torch.is_tensor(x) else x for x in args), **kwargs)
+
+    model = model.clone()
+    model.model_options["transformer_options"]["optimized_attention_override"] = override
+    return model
+
+
+PATCHES = {
+    "FreeU": ("nodes_freelunch", "FreeU", 1.1, 1.2, 0.9, 0.2),
+    "FreeU_V2": ("nodes_freelunch", "FreeU_V2", 1.3, 1.4, 0.9, 0.2),
+    "HyperTile": ("nodes_hypertile", "HyperTile", 32, 2, 2, False),
+    "ToMe": ("nodes_tomesd", "TomePatchModel", 0.3),
+    "PAG": ("nodes_pag", "PerturbedAttentionGuidance", 3.0),
+    "SAG": ("nodes_sag", "SelfAttentionGuidance", 0.5, 2.0),
+    "RescaleCFG": ("nodes_model_advanced", "RescaleCFG", 0.7),
+    "CFG-Zero*": ("nodes_cfg", "CFGZeroStar"),
+    "CFGNorm": ("nodes_cfg", "CFGNorm", 1.0),
+    "TCFG": ("nodes_tcfg", "TCFG"),
+    "APG": ("nodes_apg", "APG", 1.0, 5.0, 0.0),
+    "EasyCache": ("nodes_easycache", "EasyCacheNode", 0.2, 0.15, 0.95, False),
+    "LazyCache": ("nodes_easycache", "LazyCacheNode", 0.2, 0.15, 0.95, False),
+    "TorchCompileModel": ("nodes_torch_compile", "TorchCompileModel", "inductor"),
+}
+
+
+@check
+def patches() -> Iterator[dict[str, Any]]:
+    """Patches before and after guidance: which route, and whether the result is finite and guided."""
+    for name, (module, node_name, *arguments) in PATCHES.items():
+        node = extra(module, node_name)
+        if node is None:
+            continue
+        yield try_patch(name, lambda model, node=node, arguments=arguments: applied(node, model, *arguments))
+    if extra("nodes_easycache", "EasyCacheNode"):
+        yield try_patch("attention without autograd", kernel_without_autograd)
+
+
+def try_patch(name: str, patch: Callable[[Any], Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {"case": name}
+    for place in ("before", "after"):
+        base = tiny_model()
+        plain = sample(patch(base) if name != "TorchCompileModel" else base, latent())
+        model, record = guided(patch(base) if place == "before" else base, cutouts=1, constraints=())
+        try:
+            found = sample(patch(model) if place == "after" else model, latent())
+        except Exception as error:
+            result[place] = f"{type(error).__name__}: {error}"[:200]
+            continue
+        result[place] = record.route["route"]
+        result[f"{place}_reason"] = record.route["reason"]
+        result[f"{place}_ok"] = bool(found.isfinite().all()) and not torch.equal(found, plain)
+    return result
+
+
+@check
+def guiders() -> Iterator[dict[str, Any]]:
+    """Guiders of SamplerCustomAdvanced: the prediction that is guided is the guider's."""
+    custom = "nodes_custom_sampler"
+    one, two, three = conditioning(), conditioning(seed=5), conditioning(seed=7)
+    cases: dict[str, Callable[[Any], Any]] = {}
+    if basic := extra(custom, "BasicGuider"):
+        cases["BasicGuider"] = lambda model: applied(basic, model, one)
+    if cfg := extra(custom, "CFGGuider"):
+        cases["CFGGuider"] = lambda model: applied(cfg, model, one, two, 4.0)
+    dual = extra(custom, "DualCFGGuider")
+    for style in ("regular", "nested") if hasattr(dual, "execute") else ():
+        cases[f"DualCFG, {style}"] = lambda model, style=style: applied(dual, model, one, two, three, 3.0, 2.0, style)
+    if negative := extra("nodes_perpneg", "PerpNegGuider"):
+        cases["PerpNeg"] = lambda model: applied(negative, model, one, two, three, 4.0, 1.0)
+    for name, build in cases.items():
+        model, record = guided(tiny_model(), cutouts=1, constraints=())
+        guider = build(model)
+        sigmas = torch.tensor([5.0, 2.0, 0.5, 0.0])
+        from comfy import samplers as host_samplers
+
+        noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+        found = guider.sample(noise, torch.zeros_like(noise), host_samplers.sampler_object("euler"), sigmas, seed=1)
+        yield {
+            "case": name,
+            "route": record.route["route"],
+            "reason": record.route["reason"],
+            "ok": bool(found.isfinite().all()) and len(record.steps) == 3,
+        }
+
+
+@check
+def weights() -> Iterator[dict[str, Any]]:
+    """Weights as people have them."""
+
+    def quantized(layout: str, form: str) -> Any:
+        from comfy import ops, quant_ops
+
+        model = tiny_model(operations=ops.mixed_precision_ops(compute_dtype=torch.float32))
+        for layer in model.model.modules():
+            if type(layer).__name__ == "Linear" and min(layer.weight.shape) >= 32:
+                weight = quant_ops.QuantizedTensor.from_float(layer.weight.detach().clone(), layout)
+                layer.weight = torch.nn.Parameter(weight, requires_grad=False)
+                layer.layout_type, layer.quant_format = layout, form
+        return model
+
+    def cast(dtype: torch.dtype) -> Any:
+        from comfy import ops
+
+        model = tiny_model(operations=ops.manual_cast)
+        model.model.diffusion_model.to(dtype)
+        model.model.manual_cast_dtype = torch.float32
+        return model
+
+    def with_lora() -> Any:
+        model = tiny_model().clone()
+        weights = model.model.state_dict()
+        name = next(key for key in weights if "to_q.weight" in key)
+        model.add_patches({name: (torch.randn(weights[name].shape) * 0.1,)}, 0.7)
+        return model
+
+    cases: dict[str, Callable[[], Any]] = {
+        "fp32": tiny_model,
+        "bf16": lambda: cast(torch.bfloat16),
+        "fp8 cast": lambda: cast(torch.float8_e4m3fn),
+        "LoRA patched in": with_lora,
+    }
+    with contextlib.suppress(ImportError):
+        from comfy import quant_ops
+
+        for form, algorithm in quant_ops.QUANT_ALGOS.items():
+            layout = algorithm["comfy_tensor_layout"]
+            cases[form] = lambda layout=layout, form=form: quantized(layout, form)
+    for name, build in cases.items():
+        try:
+            with torch.inference_mode():
+                model = build()
+            plain = sample(model)
+        except Exception as error:
+            yield {"case": name, "not_built": f"{type(error).__name__}: {error}"[:150]}
+            continue
+        patched, record = guided(model, cutouts=1, constraints=())
+        try:
+            found = sample(patched)
+        except Exception as error:
+            yield {"case": name, "route": f"{type(error).__name__}: {error}"[:200], "ok": False}
+            continue
+        yield {
+            "case": name,
+            "route": record.route["route"],
+            "reason": record.route["reason"],
+            "gradient_error": record.route["gradient_error"],
+            "ok": bool(found.isfinite().all()) and not torch.equal(found, plain),
+            "unpatched_identical": torch.equal(sample(model), plain),
+        }
 
 
 @check

@@ -29,7 +29,7 @@ def probe() -> Results:
     if comfyui:
         command += ["--comfyui", comfyui]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1800, env=environment, check=False)
     results: Results = {}
     for line in done.stdout.splitlines():
         if line.startswith("PROBE "):
@@ -55,6 +55,32 @@ def test_the_gradient_through_the_denoiser_is_right(probe: Results) -> None:
     assert [each["case"] for each in probe["full_route_gradient"]] == ["eps", "v", "flow"]
     assert all(each["relative_error"] < 0.01 for each in probe["full_route_gradient"])
     assert all(each["same_prediction"] < 1e-4 for each in probe["full_route_gradient"])
+
+
+def test_every_family_of_the_host(probe: Results) -> None:
+    """Whatever the host's list of models has, with both routes; the trial compares gradients with differences."""
+    tried = [each for each in probe["families"] if "not_shrunken" not in each]
+    assert len(tried) >= 0.6 * len(probe["families"])
+    assert failures(tried, "cheap_ok", "auto_ok", "modules_unchanged", "unpatched_identical") == []
+    assert all(each["modes_left"] == 0 for each in tried)
+    through = [each["gradient_error"] for each in tried if each["auto"] == "full"]
+    assert len(through) >= 0.9 * len(tried)
+    assert max(through) < 0.05
+
+
+def test_patches_before_and_after(probe: Results) -> None:
+    assert failures(probe["patches"], "before_ok", "after_ok") == []
+
+
+def test_guiders(probe: Results) -> None:
+    assert failures(probe["guiders"], "ok") == []
+    assert {each["route"] for each in probe["guiders"] if each["case"] != "PerpNeg"} == {"full"}
+
+
+def test_weights_of_every_kind(probe: Results) -> None:
+    tried = [each for each in probe["weights"] if "not_built" not in each]
+    assert {"fp32", "bf16", "fp8 cast", "LoRA patched in"} <= {each["case"] for each in tried}
+    assert failures(tried, "ok", "unpatched_identical") == []
 
 
 def test_through_the_hosts_vae(probe: Results) -> None:

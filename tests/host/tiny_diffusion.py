@@ -14,8 +14,12 @@ CHANNELS = (4, 16)
 CONTEXT = 32
 
 
-def tiny_model(kind: str = "eps", channels: int = 4, seed: int = 0) -> Any:
-    """A ModelPatcher around a UNet that predicts epsilon, v or flow on latents of 4 or 16 channels."""
+def tiny_model(kind: str = "eps", channels: int = 4, seed: int = 0, operations: Any = None) -> Any:
+    """A ModelPatcher around a UNet that predicts epsilon, v or flow on latents of 4 or 16 channels.
+
+    Args:
+        operations: the host's class of layers, where it is not to choose.
+    """
     from comfy import latent_formats, model_base, model_patcher, supported_models_base
 
     unet = {
@@ -44,6 +48,7 @@ def tiny_model(kind: str = "eps", channels: int = 4, seed: int = 0) -> Any:
         sampling_settings = {"shift": 3.0} if kind == "flow" else {}
         latent_format = latent_formats.SD15 if channels == 4 else latent_formats.SD3
         manual_cast_dtype = None
+        custom_operations = operations
         memory_usage_factor = 1.0
 
     kinds = {

@@ -139,7 +139,7 @@ def _network_class(family: Any) -> type | None:
 
 
 def _parameters(network: type) -> dict[str, tuple[Any, Any]]:
-    """Names of a constructor's parameters (its parents' and those of a ``*Params`` dataclass too), default, annotation."""
+    """Names of a constructor's parameters (also its parents', and a ``*Params`` dataclass's), default, annotation."""
     found: dict[str, tuple[Any, Any]] = {}
     for owner in network.__mro__:
         signature = inspect.signature(owner.__init__) if "__init__" in vars(owner) else None
