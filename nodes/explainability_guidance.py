@@ -145,8 +145,8 @@ class ExplainabilityGuidance:
                         "tooltip": "full: the gradient goes through decoder, CLIP and the diffusion model to the noisy "
                         "latents; another 1.5 to 3.5 steps of time each guided step and, although checkpointed, "
                         "gigabytes. cheap: it stops at the predicted picture; no extra call of the model. auto: full "
-                        "where a trial at the first step shows its gradient to be right, else cheap; log and report "
-                        "say which.",
+                        "where it fits and a trial at the first step shows its gradient to be right, else cheap; log "
+                        "and report say which.",
                     },
                 ),
                 "normalize_gradient": (
