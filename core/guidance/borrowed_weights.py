@@ -14,6 +14,15 @@ import torch
 _Slot = tuple[dict[str, torch.Tensor | None], str, torch.Tensor]
 
 
+def is_of_inference(tensor: torch.Tensor) -> bool:
+    """Whether autograd would refuse a tensor, or one that it is made of."""
+    if tensor.is_inference():
+        return True
+    if type(tensor) in (torch.Tensor, torch.nn.Parameter) or not hasattr(tensor, "__tensor_flatten__"):
+        return False
+    return any(is_of_inference(getattr(tensor, name)) for name in tensor.__tensor_flatten__()[0])
+
+
 def normal_alias(tensor: torch.Tensor) -> torch.Tensor:
     """An ordinary tensor over the same memory; changes to one show in the other.
 
@@ -56,7 +65,7 @@ def borrowed_weights(*modules: torch.nn.Module) -> Iterator[None]:
 def _borrow(slots: dict[str, torch.Tensor | None]) -> list[_Slot]:
     borrowed: list[_Slot] = []
     for name, tensor in slots.items():
-        if tensor is None or not tensor.is_inference() or tensor.layout != torch.strided or tensor.is_meta:
+        if tensor is None or not is_of_inference(tensor) or tensor.layout != torch.strided or tensor.is_meta:
             continue
         borrowed.append((slots, name, tensor))
         slots[name] = normal_alias(tensor)

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from .borrowed_weights import normal_alias
+from .borrowed_weights import is_of_inference, normal_alias
 
 _BUILT_IN = {"aten", "prim", "prims", "_c10d_functional", "higher_order"}
 _GRADIENT_ENDS = {"WarnNotImplemented", "NotImplemented"}
@@ -111,7 +111,7 @@ def _copy(x: torch.Tensor) -> torch.Tensor:
 def _lend(value: Any) -> Any:
     """Nested tuples, lists and dicts with aliases for inference tensors; the value itself where there are none."""
     if isinstance(value, torch.Tensor):
-        return normal_alias(value) if value.is_inference() else value
+        return normal_alias(value) if is_of_inference(value) else value
     if type(value) in (tuple, list):
         lent = [_lend(each) for each in value]
         return value if all(x is y for x, y in zip(lent, value, strict=True)) else type(value)(lent)

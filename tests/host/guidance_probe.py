@@ -394,6 +394,7 @@ def weights() -> Iterator[dict[str, Any]]:
         from comfy import ops, quant_ops
 
         model = tiny_model(operations=ops.mixed_precision_ops(compute_dtype=torch.float32))
+        model.model.load_state_dict(tiny_model().model.state_dict(), strict=False)
         for layer in model.model.modules():
             if type(layer).__name__ == "Linear" and min(layer.weight.shape) >= 32:
                 weight = quant_ops.QuantizedTensor.from_float(layer.weight.detach().clone(), layout)

@@ -42,3 +42,42 @@ def test_ordinary_weights_are_left_alone() -> None:
     network = nn.Linear(2, 2)
     with borrowed_weights(network):
         assert network.weight.requires_grad
+
+
+def test_quantised_weights_stay_quantised() -> None:
+    """As ComfyUI loads fp8 checkpoints: a tensor subclass around the numbers and their scale."""
+    from comfy_kitchen.tensor import QuantizedTensor
+
+    network = nn.Linear(16, 16, bias=False)
+    with torch.inference_mode():
+        weight = QuantizedTensor.from_float(torch.randn(16, 16), "TensorCoreFP8Layout")
+    network.weight = nn.Parameter(weight, requires_grad=False)
+    expected = weight.dequantize()
+    with borrowed_weights(network):
+        lent = network.weight
+        assert isinstance(lent, QuantizedTensor)
+        assert not any(each.is_inference() for each in (lent, lent._qdata, lent._params.scale))
+        assert lent._qdata.data_ptr() == weight._qdata.data_ptr()
+        x = torch.rand(2, 16, requires_grad=True)
+        (gradient,) = torch.autograd.grad((x @ lent.dequantize().T).sum(), x)
+    assert torch.allclose(gradient, expected.sum(dim=0).expand_as(gradient))
+
+
+class Packed(torch.Tensor):
+    """As loaders of GGUF have it: bytes, with their kind and the weight's shape as attributes."""
+
+    kind: str
+    weight_shape: tuple[int, ...]
+
+
+def test_attributes_of_a_subclass_are_kept() -> None:
+    with torch.inference_mode():
+        packed = torch.arange(4, dtype=torch.uint8).as_subclass(Packed)
+    packed.kind, packed.weight_shape = "Q8_0", (2, 2)
+    network = nn.Module()
+    network.register_buffer("packed", packed)
+    with borrowed_weights(network):
+        assert type(network.packed) is Packed
+        assert not network.packed.is_inference()
+        assert (network.packed.kind, network.packed.weight_shape) == ("Q8_0", (2, 2))
+    assert network.packed is packed
