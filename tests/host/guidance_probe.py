@@ -322,7 +322,6 @@ PATCHES = {
     "APG": ("nodes_apg", "APG", 1.0, 5.0, 0.0),
     "EasyCache": ("nodes_easycache", "EasyCacheNode", 0.2, 0.15, 0.95, False),
     "LazyCache": ("nodes_easycache", "LazyCacheNode", 0.2, 0.15, 0.95, False),
-    "TorchCompileModel": ("nodes_torch_compile", "TorchCompileModel", "inductor"),
 }
 
 
@@ -342,7 +341,7 @@ def try_patch(name: str, patch: Callable[[Any], Any]) -> dict[str, Any]:
     result: dict[str, Any] = {"case": name}
     for place in ("before", "after"):
         base = tiny_model()
-        plain = sample(patch(base) if name != "TorchCompileModel" else base, latent())
+        plain = sample(patch(base), latent())
         model, record = guided(patch(base) if place == "before" else base, cutouts=1, constraints=())
         try:
             found = sample(patch(model) if place == "after" else model, latent())

@@ -250,7 +250,7 @@ def tiny_family(family: Any, factor: int = 1, more: int = 0, seed: int = 0) -> A
         state = {"cc_projection.weight": torch.zeros(WIDTH, WIDTH), "cc_projection.bias": torch.zeros(WIDTH)}
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            if (size := _size(config, state)) > _MOST_WEIGHTS:
+            if (size := _size(family, config)) > _MOST_WEIGHTS:
                 raise NotShrunken(f"{size / 1e6:.0f} million weights")
             model = config.get_model(state, "", None)
             _randomize(model, seed)
@@ -260,11 +260,16 @@ def tiny_family(family: Any, factor: int = 1, more: int = 0, seed: int = 0) -> A
     return model_patcher.ModelPatcher(model.eval(), load_device=cpu, offload_device=cpu)
 
 
-def _size(config: Any, state: dict[str, Any]) -> int:
-    """Number of weights, before they take memory; 0 where the host can't build it without."""
+def _size(family: Any, config: Any) -> int:
+    """Number of weights, before they take memory; 0 where it can't be told."""
+    from comfy import ops
+
+    network = _network_class(family)
+    if network is None:
+        return 0
     try:
-        with torch.device("meta"):
-            return sum(each.numel() for each in config.get_model(state, "", "meta").parameters())
+        built = network(**{**config.unet_config, "device": "meta", "operations": ops.disable_weight_init})
+        return sum(each.numel() for each in built.parameters())
     except Exception:
         return 0
 
