@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
 
 _Slot = tuple[dict[str, torch.Tensor | None], str, torch.Tensor]
 
@@ -29,7 +30,8 @@ def normal_alias(tensor: torch.Tensor) -> torch.Tensor:
     Subclasses stay what they are: those that tell their inner tensors (quantised weights of comfy-kitchen), and those
     that add attributes to one tensor (as GGUF loaders do).
     """
-    with torch.inference_mode(False), torch.no_grad(), torch._C.DisableTorchFunction():
+    # Modes are left, for memory may be estimated on tensors without any, and an alias is of real memory.
+    with torch.inference_mode(False), torch.no_grad(), torch._C.DisableTorchFunction(), _disable_current_modes():
         if hasattr(tensor, "__tensor_flatten__"):
             names, context = tensor.__tensor_flatten__()
             inner = {name: normal_alias(getattr(tensor, name)) for name in names}

@@ -136,7 +136,7 @@ def of_hook(args: dict[str, Any], own_hook: Callable[..., Any]) -> Prediction:
     base, options, sigma = args["model"], args["model_options"], args["sigma"]
     hooks = list(options.get("sampler_post_cfg_function", []))
     before = hooks[: hooks.index(own_hook)] if own_hook in hooks else hooks
-    random = RandomState(args["input"].device)
+    random, scale = RandomState(args["input"].device), _scale(args)
 
     def again(latents: torch.Tensor) -> torch.Tensor:
         with passive(), random.again():
@@ -146,7 +146,7 @@ def of_hook(args: dict[str, Any], own_hook: Callable[..., Any]) -> Prediction:
                 sigma.clone(),
                 args["uncond"],
                 args["cond"],
-                _scale(args),
+                scale,
                 model_options=gradient_options(options, before),
             )
 

@@ -67,5 +67,5 @@ def test_tensors_that_die_no_longer_count() -> None:
             torch.empty(1000, dtype=torch.float32)
         kept = torch.empty(500, dtype=torch.float32)
         view = kept[:10]
-    assert (live.now, live.peak) == (2000, 6000)
+    assert (live.now, live.peak) == (2000, 4000)
     assert view.shape == (10,)
