@@ -63,8 +63,8 @@ class ExplainableCLIP:
 
     def normalize_pixels(self, images: torch.Tensor) -> torch.Tensor:
         """``[B, 3, h, w]`` in 0..1 to what the tower takes, on its device and in its dtype. Differentiable."""
-        images = images.to(self.device, torch.float32)
-        mean, std = (torch.tensor(v, device=self.device).view(3, 1, 1) for v in (self.image_mean, self.image_std))
+        images = images.to(self.device, torch.promote_types(self.dtype, torch.float32))
+        mean, std = (images.new_tensor(v).view(3, 1, 1) for v in (self.image_mean, self.image_std))
         return ((images - mean) / std).to(self.dtype)
 
     def require_finite(self, features: torch.Tensor) -> None:

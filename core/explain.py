@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 
 from .clip import ExplainableCLIP
 from .edges import follow_edges
 from .errors import InputError, UnsupportedFamilyError
 from .grad_mode import gradients, normal
 from .methods import MapOptions, find_method
+from .precision import unit
 from .relevancy import TextTrace, trace_texts, word_relevancy
 from .towers.text import require_word_tower
 from .towers.tokens import TokenBatch, tokenize, truncation_warning
@@ -144,7 +144,7 @@ def explain(
     with gradients():
         tokens = tokenize(clip, prompts)
         words = _trace_words(clip, tokens)
-        text_features = words.features if words else F.normalize(clip.model.encode_text(tokens.ids).float(), dim=-1)
+        text_features = words.features if words else unit(clip.model.encode_text(tokens.ids))
         text_features = text_features.detach()
         maps, features = [], []
         for pixels in normal(images).split(_IMAGES_PER_PASS):

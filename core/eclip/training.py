@@ -27,6 +27,7 @@ from ..clip import ExplainableCLIP
 from ..errors import InputError, UnsupportedFamilyError
 from ..methods.base import MapOptions
 from ..methods.rollout import Rollout
+from ..precision import unit
 from ..towers.patch_features import head_input, patch_tokens
 from ..towers.patch_tokens import run_tower
 from ..towers.text import encode_tokens
@@ -228,4 +229,4 @@ def _encode_captions(clip: ExplainableCLIP, captions: list[str]) -> torch.Tensor
         features = encode_tokens(clip, tokens)[0]
     except UnsupportedFamilyError:  # a Hugging Face text tower
         features = clip.model.encode_text(tokens.ids)
-    return F.normalize(features.float(), dim=-1)
+    return unit(features)

@@ -26,6 +26,7 @@ from torch.utils.checkpoint import checkpoint
 from ..boxes.constraint import Constraints
 from ..clip import ExplainableCLIP
 from ..explain import check_prompts
+from ..precision import unit
 from ..relevancy import ImageTrace, TextTrace, image_relevancy, trace_images, trace_texts, word_relevancy
 from ..towers.text import require_word_tower
 from ..towers.tokens import TokenBatch, tokenize
@@ -270,7 +271,7 @@ class Objective:
         prompts = [self.text, *(each.prompt for each in self.constraints)]
         with torch.no_grad():
             ids = tokenize(self.clip, prompts).ids
-            features = F.normalize(self.clip.model.encode_text(ids).float(), dim=-1)
+            features = unit(self.clip.model.encode_text(ids))
         trace = trace_texts(self.clip, self.tokens) if self.reads_words else None
         return _Texts(features[0], features[1:], trace)
 

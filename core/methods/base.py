@@ -107,7 +107,7 @@ class SimilarityMethod(MapMethod):
     def patch_features(
         self, clip: ExplainableCLIP, pixels: torch.Tensor, options: MapOptions
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """L2-normalised patch features ``[B, rows * columns, D]`` and image features ``[B, D]``, fp32."""
+        """L2-normalised patch features ``[B, rows * columns, D]`` and image features ``[B, D]``, fp32 at least."""
 
     def patch_maps(
         self,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from ..clip import ExplainableCLIP
+from ..precision import at_least_single, unit
 from ..towers.attention import AttentionTap
 from ..towers.patch_features import patch_tokens
 from ..towers.patch_tokens import hooks, transformer_blocks
@@ -46,9 +46,9 @@ class GradCAM(MapMethod):
         handle = _last_attention(clip).register_forward_pre_hook(watch)
         with hooks([handle]), AttentionTap(keep=clip.vision.attention_calls(1)):
             features = clip.model.encode_image(clip.normalize_pixels(pixels), normalize=False)
-        features = F.normalize(features.float(), dim=-1)
+        features = unit(features)
         gradients = score_gradients(features, entered, text_features, create_graph=create_graph)[0]
-        tokens, gradients = (_token_rows(clip, x.float()) for x in (entered[0], gradients))
+        tokens, gradients = (_token_rows(clip, at_least_single(x)) for x in (entered[0], gradients))
         heat = torch.einsum("kbc,bnc->kbn", gradients.mean(dim=-2), tokens).clamp(min=0)
         return PatchMaps(heat.unflatten(-1, clip.vision.grid), features)
 

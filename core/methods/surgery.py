@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from ..clip import ExplainableCLIP
 from ..errors import UnsupportedFamilyError
+from ..precision import unit
 from ..towers.attention import AttentionCall
 from ..towers.parallel_stream import parallel_blocks, parallel_stream
 from ..towers.patch_features import patch_features
@@ -74,7 +75,7 @@ def empty_prompt_features(clip: ExplainableCLIP) -> torch.Tensor:
         features = encode_tokens(clip, tokens)[0]
     except UnsupportedFamilyError:  # a Hugging Face text tower
         features = clip.model.encode_text(tokens.ids)
-    return F.normalize(features.float(), dim=-1)
+    return unit(features)
 
 
 def _value_value(call: AttentionCall) -> torch.Tensor:

@@ -13,15 +13,17 @@ import torch
 import torch.nn.functional as F
 
 from ..clip import ExplainableCLIP
+from ..precision import unit
 
 
 def patch_features(clip: ExplainableCLIP, tokens: torch.Tensor) -> torch.Tensor:
-    """Tokens after the last block ``[B, N, C]`` to L2-normalised patch features ``[B, rows * columns, D]``, fp32."""
+    """Tokens after the last block ``[B, N, C]`` to L2-normalised patch features ``[B, rows * columns, D]``, fp32 at
+    least."""
     features = head_input(clip, patch_tokens(clip, tokens))
     weight, bias = head_projection(clip)
     if weight is not None:
         features = F.linear(features, weight, bias)
-    return F.normalize(features.float(), dim=-1)
+    return unit(features)
 
 
 def patch_tokens(clip: ExplainableCLIP, tokens: torch.Tensor) -> torch.Tensor:
@@ -59,13 +61,13 @@ def head_projection(clip: ExplainableCLIP) -> tuple[torch.Tensor | None, torch.T
 
 def pooled_features(clip: ExplainableCLIP, tokens: torch.Tensor) -> torch.Tensor:
     """The whole head of a transformer tower, pooling included, on all tokens ``[B, N, C]``: image features ``[B, D]``,
-    L2-normalised, fp32."""
+    L2-normalised, fp32 at least."""
     visual = clip.model.visual
     if hasattr(visual, "trunk"):
         features = visual.head(visual.trunk.forward_head(visual.trunk.norm(tokens)))
     else:
         features = visual._pool(tokens)[0] @ visual.proj
-    return F.normalize(features.float(), dim=-1)
+    return unit(features)
 
 
 def _timm_projection(visual: Any) -> torch.nn.Linear | None:

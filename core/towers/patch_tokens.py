@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from ..clip import ExplainableCLIP
+from ..precision import unit
 from .attention import AttentionCall, AttentionTap, Rewrite
 
 
@@ -96,7 +96,7 @@ class ImagePass:
     """One unmodified forward pass of an image tower.
 
     Attributes:
-        features: L2-normalised image features ``[B, D]``, fp32.
+        features: L2-normalised image features ``[B, D]``, fp32 at least.
         blocks: the last blocks as they were called, first to last (at least one); for a ResNet its pooling.
     """
 
@@ -125,7 +125,7 @@ def run_tower(clip: ExplainableCLIP, pixels: torch.Tensor, blocks: int = 1) -> I
     with hooks(handles):
         features = clip.model.encode_image(clip.normalize_pixels(pixels), normalize=False)
     calls = tuple(BlockCall(block, **call) for block, call in zip(modules, seen, strict=True))
-    return ImagePass(F.normalize(features.float(), dim=-1), calls)
+    return ImagePass(unit(features), calls)
 
 
 def transformer_blocks(clip: ExplainableCLIP) -> list[Any]:
@@ -153,7 +153,7 @@ def _run_resnet(clip: ExplainableCLIP, pixels: torch.Tensor) -> ImagePass:
     patches = maps[0].flatten(2).transpose(1, 2)  # NCHW -> N(HW)C
     tokens = torch.cat([patches.mean(dim=1, keepdim=True), patches], dim=1)
     call = PoolingCall(tap.calls[0], tokens + pool.positional_embedding.to(tokens.dtype))
-    return ImagePass(F.normalize(features.float(), dim=-1), (call,))
+    return ImagePass(unit(features), (call,))
 
 
 def _remember(call: dict[str, Any], key: str) -> Callable[..., None]:

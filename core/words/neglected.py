@@ -11,6 +11,7 @@ from ..explain import check_images, check_prompts
 from ..grad_mode import gradients, normal
 from ..guidance.cutouts import resample
 from ..guidance.prompt import parse_prompt
+from ..precision import unit
 from ..relevancy import trace_texts, word_relevancy
 from ..towers.source_text import Span
 from ..towers.text import require_word_tower
@@ -95,7 +96,7 @@ def _encode(clip: ExplainableCLIP, images: torch.Tensor) -> torch.Tensor:
     pixels = resample(images.to(clip.device), clip.image_size).clamp(0, 1)
     with torch.no_grad():
         features = clip.model.encode_image(clip.normalize_pixels(pixels), normalize=False)
-    return torch.nn.functional.normalize(features.float(), dim=-1)
+    return unit(features)
 
 
 def emphasize(prompt: str, words: list[str], weight: float) -> str:

@@ -21,8 +21,17 @@ REFERENCES: dict[str, Reference] = {}
 
 
 def method(function: Reference) -> Reference:
-    REFERENCES[function.__name__] = function
-    return function
+    """Enter the method in the list; what it found is kept with the tower, for methods that are made of others."""
+
+    @functools.wraps(function)
+    def once(tower: Tower, texts: torch.Tensor) -> torch.Tensor:
+        key = (function.__name__, texts)
+        if key not in tower.found:
+            tower.found[key] = function(tower, texts)
+        return tower.found[key]
+
+    REFERENCES[function.__name__] = once
+    return once
 
 
 def one_by_one(function: Callable[[Tower, torch.Tensor], torch.Tensor]) -> Reference:

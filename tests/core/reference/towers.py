@@ -4,7 +4,7 @@ norms, feed-forwards and projections are the model's own modules; what happens b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -114,6 +114,7 @@ class Tower:
     pool: Pool | None
     feature: torch.Tensor  # L2-normalised [D]
     feature_map: torch.Tensor | None = None
+    found: dict[Any, torch.Tensor] = field(init=False, default_factory=dict)
 
     def patches(self, tokens: torch.Tensor) -> torch.Tensor:
         return tokens[len(tokens) - self.grid[0] * self.grid[1] :]
