@@ -120,6 +120,9 @@ class Objective:
         self.constraints = tuple(each for each in constraints if each.weight > 0) if reads_boxes else ()
         parsed = parse_prompt(prompt)
         check_prompts([parsed.text], "prompt")
+        if self.constraints and self.weights.boxes:
+            remedy = "set box_weight to 0 and steer by box_contrast, or load a CLIP whose image tower is a ViT"
+            clip.vision.require("attention", "box_weight, which steers where relevancy lies,", remedy)
         if self.constraints:
             check_prompts([each.prompt for each in self.constraints], "constraints")
         self.text = parsed.text

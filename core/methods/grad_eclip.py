@@ -11,7 +11,7 @@ from ..precision import at_least_single, unit
 from ..towers.attention import AttentionCall, AttentionTap
 from ..towers.patch_features import patch_tokens
 from ..towers.score_gradients import score_gradients
-from .base import ALL_FAMILIES, MapMethod, MapOptions, PatchMaps
+from .base import MapMethod, MapOptions, PatchMaps
 
 
 class GradECLIP(MapMethod):
@@ -25,7 +25,7 @@ class GradECLIP(MapMethod):
 
     name = "grad_eclip"
     order = 11
-    families = ALL_FAMILIES
+    needs = "attention"
     differentiable = True
     cost = "1 forward pass for all prompts, 1 backward pass through the last layer a prompt"
     source = "Zhao et al. 2024 (Grad-ECLIP)"

@@ -11,7 +11,7 @@ from ..towers.attention import AttentionTap
 from ..towers.patch_features import head_input, head_projection, patch_tokens, pooled_features
 from ..towers.patch_tokens import PoolingCall, run_tower
 from ..towers.score_gradients import score_gradients
-from .base import ALL_FAMILIES, MapMethod, MapOptions, PatchMaps
+from .base import MapMethod, MapOptions, PatchMaps
 
 
 class LeGrad(MapMethod):
@@ -26,7 +26,7 @@ class LeGrad(MapMethod):
 
     name = "legrad"
     order = 10
-    families = ALL_FAMILIES
+    needs = "attention"
     differentiable = True
     cost = "1 forward pass for all prompts, 1 short backward pass a prompt and layer"
     source = "Bousselham et al. 2024 (LeGrad)"

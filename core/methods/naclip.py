@@ -8,7 +8,7 @@ from ..clip import ExplainableCLIP
 from ..towers.attention import AttentionCall
 from ..towers.patch_features import patch_features
 from ..towers.patch_tokens import run_tower
-from .base import ALL_FAMILIES, MapOptions, SimilarityMethod
+from .base import MapOptions, SimilarityMethod
 
 _SIGMA = 5.0
 
@@ -21,7 +21,7 @@ class NACLIP(SimilarityMethod):
 
     name = "naclip"
     order = 42
-    families = ALL_FAMILIES
+    needs = "attention"
     cost = "1 forward pass for all prompts, the last block twice"
     source = "Hajimiri, Ben Ayed, Dolz 2024 (NACLIP)"
 

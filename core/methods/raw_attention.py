@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from ..clip import ExplainableCLIP
 from ..precision import at_least_single
 from ..relevancy import ImageTrace, trace_images
-from .base import ALL_FAMILIES, MapMethod, MapOptions, PatchMaps
+from .base import MapMethod, MapOptions, PatchMaps
 
 
 class RawAttention(MapMethod):
@@ -20,7 +20,7 @@ class RawAttention(MapMethod):
 
     name = "raw_attention"
     order = 91
-    families = ALL_FAMILIES
+    needs = "attention"
     differentiable = True
     cost = "1 forward pass; the same map for every prompt"
     source = "baseline, without text"

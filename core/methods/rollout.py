@@ -7,7 +7,7 @@ import torch
 from ..clip import ExplainableCLIP
 from ..precision import at_least_single
 from ..relevancy import trace_images
-from .base import ALL_FAMILIES, MapMethod, MapOptions, PatchMaps
+from .base import MapMethod, MapOptions, PatchMaps
 from .raw_attention import pooled_attention, text_free_maps
 
 
@@ -20,7 +20,7 @@ class Rollout(MapMethod):
 
     name = "rollout"
     order = 90
-    families = ALL_FAMILIES
+    needs = "attention"
     differentiable = True
     cost = "1 forward pass; the same map for every prompt"
     source = "Abnar, Zuidema 2020; without text"

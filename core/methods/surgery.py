@@ -14,7 +14,7 @@ from ..towers.patch_features import patch_features
 from ..towers.patch_tokens import run_tower
 from ..towers.text import encode_tokens
 from ..towers.tokens import tokenize
-from .base import ALL_FAMILIES, MapMethod, MapOptions, PatchMaps
+from .base import MapMethod, MapOptions, PatchMaps
 
 
 class Surgery(MapMethod):
@@ -33,7 +33,7 @@ class Surgery(MapMethod):
 
     name = "surgery"
     order = 20
-    families = ALL_FAMILIES
+    needs = "dense features"
     differentiable = True
     cost = "1 forward pass for all prompts, the attention of the last 6 blocks twice"
     source = "Li et al. 2023 (CLIP Surgery)"

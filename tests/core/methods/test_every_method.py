@@ -14,7 +14,6 @@ from clip_explainability.core.explain import explain
 from clip_explainability.core.grad_mode import gradients
 from clip_explainability.core.maps import normalize_map
 from clip_explainability.core.methods import METHODS, MapOptions
-from clip_explainability.core.methods.base import ALL_FAMILIES
 from clip_explainability.core.towers.attention import AttentionTap
 from clip_explainability.core.towers.patch_features import head_input
 from clip_explainability.core.towers.patch_tokens import run_tower
@@ -166,16 +165,18 @@ def test_the_table_that_users_see_is_complete() -> None:
     ]  # fmt: skip
     assert list(METHODS) == expected
     for method in METHODS.values():
-        assert method.families == ALL_FAMILIES
+        assert method.needs in ("dense features", "attention")
         assert method.cost
         assert method.source
 
 
-def test_a_method_that_does_not_apply_names_those_that_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    method = METHODS["itsm"]
-    monkeypatch.setattr(type(method), "families", frozenset({"resnet"}))
-    with pytest.raises(UnsupportedFamilyError, match=r"'itsm' does not apply.*vit-cls.*methods that do: relevancy"):
-        method.require_family(tiny_clip("vit-cls"))
+def test_a_method_that_does_not_apply_names_those_that_do() -> None:
+    applying = ["surgery", "eclip", "maskclip", "itsm", "rclip", "grad_cam"]
+    for family in set(FAMILIES) & {"convnext", "fastvit", "swin"}:
+        clip = tiny_clip(family)
+        assert [name for name, method in METHODS.items() if method.applies_to(clip.vision)] == applying
+        with pytest.raises(UnsupportedFamilyError, match=rf"'gem' does not apply.*attention.*: {', '.join(applying)}$"):
+            METHODS["gem"].require_family(clip)
 
 
 def test_rclip_is_itsm_upside_down() -> None:

@@ -38,7 +38,9 @@ def worst_differences(clip: ExplainableCLIP, prompts: int) -> dict[str, float]:
         size = len(tower.feature)
         texts = F.normalize(torch.randn(prompts, size, generator=generator).double(), dim=-1)
         weight = torch.randn(size, *head_width(tower), generator=generator).double()
-        options = MapOptions(projection=EclipProjection(weight, torch.zeros(size).double(), clip.fingerprint, clip.name, {}))
+        options = MapOptions(
+            projection=EclipProjection(weight, torch.zeros(size).double(), clip.fingerprint, clip.name, {})
+        )
         for name, method in METHODS.items():
             ours = method.patch_maps(clip, pixels, texts, options)
             assert relative_difference(ours.features[0], tower.feature) <= TOLERANCE
