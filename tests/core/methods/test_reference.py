@@ -14,7 +14,7 @@ from clip_explainability.core.grad_mode import gradients
 from clip_explainability.core.methods import METHODS, MapOptions
 from full_clips import NAMES, full_clip
 from reference import map_methods, towers
-from tiny_clips import FAMILIES, tiny_clip
+from tiny_clips import DENSE_FAMILIES, FAMILIES, tiny_clip
 
 TOLERANCE = 1e-10  # anything in single precision would show: 1e-8 and more
 
@@ -42,6 +42,8 @@ def worst_differences(clip: ExplainableCLIP, prompts: int) -> dict[str, float]:
             projection=EclipProjection(weight, torch.zeros(size).double(), clip.fingerprint, clip.name, {})
         )
         for name, method in METHODS.items():
+            if not method.applies_to(clip.vision):
+                continue
             ours = method.patch_maps(clip, pixels, texts, options)
             assert relative_difference(ours.features[0], tower.feature) <= TOLERANCE
             if name == "eclip":
@@ -57,10 +59,13 @@ def head_width(tower: towers.Tower) -> tuple[int]:
         return (tower.visual.attnpool.c_proj.in_features,)
     if tower.kind == "open_clip":
         return (tower.visual.proj.shape[0],)
+    if tower.kind == "dense" and not hasattr(tower.visual.head, "proj"):
+        projection = tower.visual.trunk.get_classifier()
+        return (projection.in_features if isinstance(projection, torch.nn.Linear) else len(tower.feature),)
     return (tower.visual.trunk.num_features,)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, *DENSE_FAMILIES])
 def test_methods_are_their_papers_formulas(family: str) -> None:
     differences = worst_differences(in_double(tiny_clip(family)), prompts=3)
     assert {name: value for name, value in differences.items() if not value <= TOLERANCE} == {}
