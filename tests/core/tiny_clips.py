@@ -109,9 +109,10 @@ def tiny_clip(family: str, seed: int = 0) -> ExplainableCLIP:
         for name, parameter in model.named_parameters():
             # Default initialisation leaves attention nearly uniform; sharper weights make a sharper test. The deep
             # timm towers get less: there they would amplify fp32 noise past any tolerance.
-            gain = 1.0 if family in TIMM_CONFIGS else 2.0
+            gain = 1.0 if family in TIMM_CONFIGS or family in DENSE_CONFIGS else 2.0
             if parameter.dim() >= 2 and "token_embedding" not in name:
-                torch.nn.init.normal_(parameter, std=gain / parameter.shape[-1] ** 0.5)
+                inputs = parameter[0].numel() if family in DENSE_CONFIGS else parameter.shape[-1]
+                torch.nn.init.normal_(parameter, std=gain / inputs**0.5)
             elif "bn3" in name:
                 torch.nn.init.uniform_(parameter, 0.5, 1.5)
     return ExplainableCLIP(model, open_clip.SimpleTokenizer(context_length=20), family)
