@@ -155,7 +155,7 @@ def test_every_family_explains_or_names_the_methods_that_can(family):
 @pytest.mark.parametrize(
     ("trunk", "size", "message"),
     [
-        ("convnext_atto", 70, "ConvNeXt for pictures of 70 x 70 pixels.*multiple of the 32"),
+        ("convnext_atto", 70, "ConvNeXt for pictures of 70 x 70.*multiple of the 32"),
         ("mixer_s32_224", 224, "Mlp"),
     ],
 )

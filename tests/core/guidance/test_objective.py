@@ -194,7 +194,7 @@ def test_relevancy_inside_a_box_over_everything_is_all_of_it() -> None:
 
 def test_box_weight_needs_attention_and_names_what_does_not() -> None:
     clip = tiny_clip("convnext")
-    whole = (SpatialConstraint(torch.ones(16, 16), "a cat"),)
+    whole = (from_box("a cat", WHOLE, 16, 16),)
     with pytest.raises(InputError, match=r"box_weight.*needs attention.*\(ConvNeXt\).*steer by box_contrast"):
         Objective(clip, "a cat", whole, Weights(boxes=1.0))
     found = losses(Objective(clip, "a [red] cat", whole, Weights(words=1.0, boxes=0.0, contrast=1.0)), pictures())
