@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from .errors import InputError
 from .towers.vision import VisionTower, describe_vision_tower
+
+Interpolation = Literal["bicubic", "bilinear"]
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -24,6 +26,8 @@ class ExplainableCLIP:
         name: shown to the user.
         image_mean, image_std: per RGB channel, for pixels in 0..1.
         fingerprint: identifies the weights whatever dtype they are held in; ties trained files to their CLIP.
+        interpolation: how pictures are resized for it.
+        notes: what its user should know about how it was loaded, such as what had to be guessed.
     """
 
     model: Any
@@ -32,6 +36,8 @@ class ExplainableCLIP:
     image_mean: tuple[float, float, float] = OPENAI_MEAN
     image_std: tuple[float, float, float] = OPENAI_STD
     fingerprint: str = ""
+    interpolation: Interpolation = "bicubic"
+    notes: tuple[str, ...] = ()
     vision: VisionTower = field(init=False)
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ A model's files live in ``<folder>/<model>.<tag>/``, where a user can put them b
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def load_pretrained(
     mean, std = (
         tuple(entry.get(key) or value) for key, value in (("mean", loaded.image_mean), ("std", loaded.image_std))
     )
-    return ExplainableCLIP(loaded.model, loaded.tokenizer, f"{model}/{tag}", mean, std, loaded.fingerprint)
+    return replace(loaded, name=f"{model}/{tag}", image_mean=mean, image_std=std)
 
 
 def _weights_in(home: Path) -> Path | None:

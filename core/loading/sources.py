@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
 
     from ..clip import ExplainableCLIP
-    from .architecture import Activation
+    from .activation import Activation
 
 DEMO = "demo (embedded)"
 PRETRAINED_PREFIX = "open_clip: "
