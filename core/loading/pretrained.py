@@ -67,7 +67,7 @@ def load_pretrained(
     entry = open_clip.pretrained.get_pretrained_cfg(model, tag)
     if not entry:
         raise InputError(f"open_clip has no pretrained model {model}/{tag}; see open_clip.list_pretrained()")
-    home = folder / f"{model}.{tag}"
+    home = home_of(model, tag, folder)
     weights = _weights_in(home)
     if weights is None:
         if not download:
@@ -81,6 +81,11 @@ def load_pretrained(
         tuple(entry.get(key) or value) for key, value in (("mean", loaded.image_mean), ("std", loaded.image_std))
     )
     return replace(loaded, name=f"{model}/{tag}", image_mean=mean, image_std=std)
+
+
+def home_of(model: str, tag: str, folder: Path) -> Path:
+    """The folder of a pretrained model; it need not exist."""
+    return folder / f"{model}.{tag}"
 
 
 def _weights_in(home: Path) -> Path | None:

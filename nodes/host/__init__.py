@@ -5,6 +5,7 @@ there are then no model folders, no previews and no progress bar. Works alike on
 current ComfyUI. Nodes use what is listed here, as ``host.<name>``.
 """
 
+from .clip_parts import clip_parts
 from .decoding import decode_bytes, decode_latents, is_tiny_vae, latent_colours
 from .demo_diffusion import build_diffusion
 from .execution import check_interrupt, is_interrupt, nothing, preview_images, progress
@@ -25,6 +26,7 @@ __all__ = [
     "CLIP_FOLDER",
     "build_diffusion",
     "check_interrupt",
+    "clip_parts",
     "compute_device",
     "decode_bytes",
     "decode_latents",
