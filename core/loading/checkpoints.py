@@ -52,11 +52,13 @@ def load_checkpoint(
     name_of_weights = fingerprint(state)
     what = f"checkpoint {place.file}"
     with understood(what):
-        config, preprocess = _find_config(place, model_name, state)
         is_hugging_face = hugging_face.is_hugging_face(state)
-        by_openai = state.keys() >= OPENAI_MARKS
-        if config is None and siglip.is_siglip(state) and is_hugging_face:
+        if is_siglip := is_hugging_face and siglip.is_siglip(state):
+            siglip.require_fixed_resolution(state, place.file)
+        config, preprocess = _find_config(place, model_name, state)
+        if config is None and is_siglip:
             config = siglip.configuration(state, {})
+        by_openai = state.keys() >= OPENAI_MARKS
         state = hugging_face.convert(state) if is_hugging_face else _openai_style(state)
         require_clip(state, place.file)
     notes: list[str] = []

@@ -49,6 +49,21 @@ def is_siglip(names: Collection[str]) -> bool:
     return f"{_VISION}.head.probe" in names or f"{_TEXT}.head.weight" in names
 
 
+def require_fixed_resolution(state: StateDict, file_name: str) -> None:
+    """Raise :class:`InputError` for a NaFlex model, or one without SigLIP's pooling head."""
+    patches = state.get(f"{_VISION}.embeddings.patch_embedding.weight")
+    if patches is not None and patches.dim() == 2:
+        raise InputError(
+            f"checkpoint {file_name} is a NaFlex SigLIP 2, which takes pictures of any shape as a list of patches and "
+            "has no fixed grid to draw a map on; take the fixed-resolution model of its size (such as "
+            "google/siglip2-base-patch16-224 or google/siglip2-so400m-patch14-384)"
+        )
+    if f"{_VISION}.head.probe" not in state:
+        raise InputError(
+            f"checkpoint {file_name} is a SigLIP without its pooling head; take model.safetensors of the whole model"
+        )
+
+
 def recipes(names: Collection[str]) -> dict[str, Recipe]:
     """What each tensor of the open_clip model is made of; see ``hugging_face``."""
     made: dict[str, Recipe] = {
@@ -76,20 +91,8 @@ def recipes(names: Collection[str]) -> dict[str, Recipe]:
 
 
 def configuration(state: StateDict, config: dict[str, Any]) -> dict[str, Any]:
-    """The open_clip configuration: sizes from the tensors, the rest from ``config.json`` (may be empty).
-
-    Raises:
-        InputError: a NaFlex model, or one without SigLIP's pooling head.
-    """
+    """The open_clip configuration: sizes from the tensors, the rest from ``config.json`` (may be empty)."""
     patches = state[f"{_VISION}.embeddings.patch_embedding.weight"]
-    if patches.dim() == 2:
-        raise InputError(
-            "this is a NaFlex SigLIP 2, which takes pictures of any shape as a list of patches and has no patch grid "
-            "to draw a map on; take the fixed-resolution model of the same size (google/siglip2-base-patch16-224, "
-            "…-so400m-patch14-384)"
-        )
-    if f"{_VISION}.head.probe" not in state:
-        raise InputError("this SigLIP has no pooling head (vision_use_head is false); take the whole model")
     vision, text = tower_settings(config, "vision"), tower_settings(config, "text")
     grid = math.isqrt(len(state[f"{_VISION}.embeddings.position_embedding.weight"]))
     vocabulary, text_width = state[f"{_TEXT}.embeddings.token_embedding.weight"].shape

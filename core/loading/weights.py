@@ -78,7 +78,8 @@ def _read_safetensors(path: Path) -> StateDict:
 
 def _read_pickle(path: Path) -> StateDict:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with open(path, "rb") as file:  # by its name torch would take a renamed pickle for safetensors
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen types here, from EOFError to UnpicklingError
         if "TorchScript" in str(error):
             reason = "is a TorchScript archive, which can run code; use the same model's .safetensors file"
