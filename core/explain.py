@@ -151,7 +151,7 @@ def explain(
             pixels = pixels.to(clip.device)
             view_maps, view_features = [], []
             for view in views:
-                window = cut_view(pixels, view, clip.image_size)
+                window = cut_view(pixels, view, clip.image_size, clip.interpolation)
                 found = chosen.patch_maps(clip, window, text_features, options)
                 view_maps.append(found.maps.detach())
                 view_features.append(found.features.detach())

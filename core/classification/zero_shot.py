@@ -123,7 +123,7 @@ def encode_images(
     view = single_view(tuple(images.shape[-2:]), clip, fit)  # type: ignore[arg-type]
     found = []
     for pixels in normal(images).split(images_per_pass):
-        window = cut_view(_usable(pixels, images).to(clip.device), view, clip.image_size)
+        window = cut_view(_usable(pixels, images).to(clip.device), view, clip.image_size, clip.interpolation)
         encoded = clip.model.encode_image(clip.normalize_pixels(window), normalize=False)
         found.append(unit(encoded).cpu())
         if report is not None:

@@ -65,7 +65,7 @@ def join(parts: Parts, name: str) -> ExplainableCLIP:
 
     config = _configuration(parts)
     with torch.device("meta"):
-        model = build_model(config)
+        model: Any = build_model(config)
     recipes = {new: recipe for new, recipe in clip_recipes(parts.names).items() if new != "logit_scale"}
     strangers = sorted({new for new, _ in model.named_parameters()} ^ {*recipes, "logit_scale"})
     if strangers:
@@ -132,11 +132,11 @@ def _unstacked(module: torch.nn.MultiheadAttention, sources: dict[str, Recipe]) 
     """Have the module take query, key and value weights one by one, as the owner has them: stacking would copy."""
     _, stack = sources.pop("in_proj_weight")
     module._qkv_same_embed_dim = False
-    module.in_proj_weight = None
+    module.register_parameter("in_proj_weight", None)
     return sources | {f"{kind}_proj_weight": (same, (name,)) for kind, name in zip("qkv", stack, strict=True)}
 
 
-def _lend(module: torch.nn.Module, parts: Parts, sources: dict[str, Recipe]) -> None:
+def _lend(module: Any, parts: Parts, sources: dict[str, Recipe]) -> None:
     """Turn parameters of a module into properties that read the owner's weights."""
     for key in sources:
         del module._parameters[key]

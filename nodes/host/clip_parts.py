@@ -86,7 +86,7 @@ def _activation(layer: Any) -> str:
 
 
 def _image_tower(clip_vision: Any) -> Any:
-    model = getattr(clip_vision, "model", None)
+    model: Any = getattr(clip_vision, "model", None)
     tower = getattr(model, "vision_model", None)
     kind = getattr(clip_vision, "model_type", "clip_vision_model")
     if "siglip" in kind:

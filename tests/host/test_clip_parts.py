@@ -28,12 +28,12 @@ SEEN = {
 
 
 @pytest.mark.parametrize("encoders", ["clip_l=64", "clip_l=32 clip_g=64"])
-def test_features_are_the_hosts_own_and_the_weights_are_shared(client: ComfyClient, encoders: str) -> None:
+def test_features_are_the_hosts_own_and_follow_its_weights(client: ComfyClient, encoders: str) -> None:
     run = client.run(joined(encoders=encoders, seen=SEEN))
     assert run.error is None
     seen = run.outputs["seen"]
     assert max(seen["far"]) < 1e-5
-    assert seen["shared"] == [True]
+    assert seen["own_numbers"] == [1]  # the logit scale: every other weight is the host's
     assert seen["owned"] == [True]
 
 

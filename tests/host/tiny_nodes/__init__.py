@@ -49,7 +49,7 @@ class TinyClipParts:
 
 
 class ComparedWithHost:
-    """Relative distance of a joined CLIP's features from those of the host's own towers, and whether memory is shared."""
+    """How far a joined CLIP's features are from the host's own towers', also once the host has changed those."""
 
     CATEGORY = "tests"
     FUNCTION = "compare"
@@ -62,29 +62,24 @@ class ComparedWithHost:
 
     def compare(self, joined: Any, vision: Any, clip: Any) -> dict[str, Any]:
         ours = joined.ready()
-        pixels = torch.rand(2, 3, *ours.image_size)
+        encoders = clip.cond_stage_model
+        encoder = encoders.clip_g if hasattr(encoders, "clip_g") else encoders.clip_l
+        pixels = ours.normalize_pixels(torch.rand(2, 3, *ours.image_size))
         ids = ours.tokenizer(["a red cat on the bench"])
-        tower = (
-            clip.cond_stage_model.clip_g if hasattr(clip.cond_stage_model, "clip_g") else clip.cond_stage_model.clip_l
-        )
-        image = vision.model(pixel_values=ours.normalize_pixels(pixels))[2]
-        # As the host pads: everything after the end of text is one token over and over.
-        tokens = ids.tolist()
-        text = tower(tokens)[1]
-        far = [
-            float((one - other).norm() / other.norm())
-            for one, other in (
-                (ours.model.encode_image(ours.normalize_pixels(pixels)), image),
-                (ours.model.encode_text(ids), text),
-            )
-        ]
-        mine = ours.model.visual.conv1.weight.data_ptr(), ours.model.transformer.resblocks[0].mlp.c_fc.weight.data_ptr()
-        theirs = (
-            vision.model.vision_model.embeddings.patch_embedding.weight.data_ptr(),
-            tower.transformer.text_model.encoder.layers[0].mlp.fc1.weight.data_ptr(),
-        )
+
+        def distances() -> list[float]:
+            theirs = vision.model(pixel_values=pixels)[2], encoder(ids.tolist())[1]
+            mine = ours.model.encode_image(pixels), ours.model.encode_text(ids)
+            return [float((one - other).norm() / other.norm()) for one, other in zip(mine, theirs, strict=True)]
+
+        far = distances()
+        for module in (vision.model.vision_model.encoder.layers[0], encoder.transformer.text_model.encoder.layers[0]):
+            module.mlp.fc1.weight.mul_(3)
+            module.self_attn.q_proj.weight.mul_(2)
+        far += distances()
         owned = list(joined.patchers) == [vision.patcher, clip.patcher]
-        return {"ui": {"far": far, "shared": [mine == theirs], "owned": [owned]}, "result": ("",)}
+        numbers = sum(weight.numel() for weight in ours.model.parameters())
+        return {"ui": {"far": far, "own_numbers": [numbers], "owned": [owned]}, "result": ("",)}
 
 
 class Filled:
