@@ -210,5 +210,5 @@ def _assemble(
         words=tuple(tuple(word.text for word in row) for row in tokens.words),
         cut_off=tokens.cut_off,
         word_scores=per_word,
-        warnings=(warning,) if warning else (),
+        warnings=(*clip.notes, *((warning,) if warning else ())),
     )
