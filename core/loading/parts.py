@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,11 +141,12 @@ def _lend(module: Any, parts: Parts, sources: dict[str, Recipe]) -> None:
     for key in sources:
         del module._parameters[key]
     module._lent = (parts, sources)
-    module.__class__ = _lender(type(module), tuple(sorted(sources)))
+    kind: Any = type(module)
+    module.__class__ = _lender(kind, tuple(sorted(sources)))
 
 
 @functools.cache
-def _lender(kind: type, keys: Collection[str]) -> type:
+def _lender(kind: Any, keys: tuple[str, ...]) -> Any:
     def read(key: str) -> property:
         def follow(self: Any) -> torch.Tensor:
             parts, sources = self._lent
