@@ -17,6 +17,7 @@ from .architecture import build_model, infer_config
 from .kinds import require_clip, understood
 from .places import Place, is_generic, locate
 from .preprocessing import read_json, read_preprocessing
+from .tokenizer import find_tokenizer, token_rows
 from .weights import OPENAI_MARKS, StateDict, fingerprint, read_weights
 
 _log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ def load_checkpoint(
         is_hugging_face = hugging_face.is_hugging_face(state)
         if is_siglip := is_hugging_face and siglip.is_siglip(state):
             siglip.require_fixed_resolution(state, place.file)
-        config, preprocess = _find_config(place, model_name, state)
+        config, preprocess = _find_config(place.own_config, model_name, state)
         if config is None and is_siglip:
             config = siglip.configuration(state, {})
         by_openai = state.keys() >= OPENAI_MARKS
@@ -83,7 +84,7 @@ def load_checkpoint(
         _log.warning("%s: %s", place.file, note)
     return ExplainableCLIP(
         model=model.to(dtype),
-        tokenizer=tokenizer or find_tokenizer(config, place.folder, place.file),
+        tokenizer=tokenizer or find_tokenizer(config, place.folder, place.file, token_rows(model)),
         name=place.name if model_name is None else model_name,
         image_mean=pixels.mean,
         image_std=pixels.std,
@@ -94,7 +95,7 @@ def load_checkpoint(
 
 
 def _find_config(
-    place: Place, model_name: str | None, state: StateDict
+    path: Path, model_name: str | None, state: StateDict | None = None
 ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """Configuration and preprocessing section, from open_clip's list or from a file beside the checkpoint."""
     if model_name is not None:
@@ -104,7 +105,7 @@ def _find_config(
         if config is None:
             raise InputError(f"model name is {model_name!r}, which open_clip does not know")
         return config, {}
-    for candidate in (place.own_config, place.folder / "open_clip_config.json", place.folder / "config.json"):
+    for candidate in (path.with_suffix(".json"), path.parent / "open_clip_config.json", path.parent / "config.json"):
         content = read_json(candidate)
         with understood(f"configuration {candidate}"):
             if content.get("model_cfg"):
@@ -173,25 +174,3 @@ def _named(missing: list[str], wrong: list[str], unknown: list[str]) -> list[tup
 
 def _is_top_level(key: str) -> bool:
     return key.startswith(("visual.", "text.", "text_decoder.", "logit_"))
-
-
-def find_tokenizer(config: dict[str, Any], folder: Path, file_name: str) -> Any:
-    """The tokenizer of a configuration; files of a Hugging Face tokenizer are looked for beside the checkpoint.
-
-    Raises:
-        InputError: they are not there.
-    """
-    import open_clip
-
-    text = config["text_cfg"]
-    context = text.get("context_length", 77)
-    wanted = text.get("hf_tokenizer_name")
-    if not wanted:
-        return open_clip.SimpleTokenizer(context_length=context, **text.get("tokenizer_kwargs", {}))
-    if not (folder / "tokenizer.json").is_file() and not (folder / "tokenizer_config.json").is_file():
-        raise InputError(
-            f"checkpoint {file_name} needs the tokenizer {wanted}, whose files are not beside it; put tokenizer.json "
-            f"(and tokenizer_config.json) of huggingface.co/{wanted} into {folder}"
-        )
-    with understood(f"the tokenizer in {folder}"):
-        return open_clip.tokenizer.HFTokenizer(str(folder), context_length=context, **text.get("tokenizer_kwargs", {}))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import text_files
 from ..clip import OPENAI_MEAN, OPENAI_STD, Interpolation
 from ..errors import InputError
 
@@ -67,12 +67,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it can't be read, or is no object.
     """
-    if not path.is_file():
-        return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"configuration {path} can't be read ({error}); mend or remove it") from error
-    if not isinstance(content, dict):
-        raise InputError(f"configuration {path} is no JSON object; mend or remove it")
-    return content
+        return text_files.read_json(path) if path.is_file() else {}
+    except InputError as error:
+        raise InputError(f"configuration {error}") from error
