@@ -56,4 +56,7 @@ class GuidanceReport:
         curves = core.guidance.report.plot_curves(record).unsqueeze(0)
         steps = core.guidance.report.step_pictures(record).unsqueeze(0)
         data = core.report.to_json(core.guidance.report.report_data(record))
-        return {"ui": host.preview_images(curves), "result": (curves, steps, data)}
+        return {
+            "ui": {**host.preview_images(curves), **host.show_lens(lambda: core.lens.steps_lens(record))},
+            "result": (curves, steps, data),
+        }

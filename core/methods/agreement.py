@@ -22,6 +22,7 @@ class Agreement(MapMethod):
     needs = "attention"
     differentiable = True
     cost = "2 forward passes for all prompts, 2 backward passes a prompt"
+    backward_passes = 1.5
     source = "this pack: relevancy x Grad-ECLIP"
 
     def patch_maps(

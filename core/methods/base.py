@@ -49,6 +49,7 @@ class MapMethod(ABC):
         differentiable: whether gradients flow from the map to the image (with ``create_graph=True``).
         cost: in words, for the tooltip: what it needs beyond one forward pass.
         source: paper.
+        backward_passes: what each text costs, in backward passes through the whole tower.
     """
 
     name: ClassVar[str]
@@ -56,6 +57,7 @@ class MapMethod(ABC):
     needs: ClassVar[Offer]
     differentiable: ClassVar[bool]
     cost: ClassVar[str]
+    backward_passes: ClassVar[float] = 1.0
     source: ClassVar[str]
 
     def applies_to(self, tower: VisionTower) -> bool:
@@ -104,6 +106,7 @@ class SimilarityMethod(MapMethod):
     """
 
     differentiable = True
+    backward_passes = 0.0
 
     @abstractmethod
     def patch_features(

@@ -29,6 +29,7 @@ class GradCAM(MapMethod):
     needs = "dense features"
     differentiable = True
     cost = "1 forward pass for all prompts, 1 backward pass through the last layer a prompt"
+    backward_passes = 0.3
     source = "Selvaraju et al. 2017 (Grad-CAM)"
 
     def patch_maps(

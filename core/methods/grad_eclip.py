@@ -28,6 +28,7 @@ class GradECLIP(MapMethod):
     needs = "attention"
     differentiable = True
     cost = "1 forward pass for all prompts, 1 backward pass through the last layer a prompt"
+    backward_passes = 0.3
     source = "Zhao et al. 2024 (Grad-ECLIP)"
 
     def patch_maps(

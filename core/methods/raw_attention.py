@@ -23,6 +23,7 @@ class RawAttention(MapMethod):
     needs = "attention"
     differentiable = True
     cost = "1 forward pass; the same map for every prompt"
+    backward_passes = 0.0
     source = "baseline, without text"
 
     def patch_maps(

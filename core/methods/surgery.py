@@ -36,6 +36,7 @@ class Surgery(MapMethod):
     needs = "dense features"
     differentiable = True
     cost = "1 forward pass for all prompts, the attention of the last 6 blocks twice"
+    backward_passes = 0.0
     source = "Li et al. 2023 (CLIP Surgery)"
 
     def patch_maps(

@@ -8,7 +8,7 @@ current ComfyUI. Nodes use what is listed here, as ``host.<name>``.
 from .clip_parts import clip_parts
 from .decoding import decode_bytes, decode_latents, is_tiny_vae, latent_colours
 from .demo_diffusion import build_diffusion
-from .execution import check_interrupt, is_interrupt, nothing, preview_images, progress
+from .execution import check_interrupt, is_interrupt, nothing, preview_images, progress, show_lens
 from .folders import (
     CLIP_FOLDER,
     folder_state,
@@ -48,5 +48,6 @@ __all__ = [
     "require_device_memory",
     "require_memory",
     "running",
+    "show_lens",
     "wrap_model",
 ]
