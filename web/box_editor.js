@@ -1,7 +1,7 @@
 // Registers the box editor: any input of type CLIP_EXPLAINABILITY_BOXES gets it.
 
-import { app } from "./box_editor/graph.js";
-import { listen } from "./box_editor/keys.js";
+import { app } from "./common/graph.js";
+import { listen } from "./common/keys.js";
 import { WIDGET_TYPE, createBoxWidget, followGraph } from "./box_editor/widget.js";
 
 const style = document.createElement("link");

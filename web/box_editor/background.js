@@ -1,10 +1,10 @@
 // What lies behind the boxes, and the picture's size: from the inputs before a run, from the last run after it.
 
-import { imageUrl, isDownstream, isLinked, parseImageName, upstream, widgetValue } from "./graph.js";
+import { imageUrl, isDownstream, isLinked, parseImageName, upstream, widgetValue } from "../common/graph.js";
 
 /** @typedef {import("./editor.js").Size} Size */
-/** @typedef {import("./graph.js").GraphNode} GraphNode */
-/** @typedef {import("./graph.js").SavedImage} SavedImage */
+/** @typedef {import("../common/graph.js").GraphNode} GraphNode */
+/** @typedef {import("../common/graph.js").SavedImage} SavedImage */
 
 const FALLBACK = 512;
 

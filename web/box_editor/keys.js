@@ -1,6 +1,7 @@
 // The keyboard, caught before the graph sees it: while an editor has the focus, Delete, arrows and letters are its own.
 // Ctrl+Z and Ctrl+Y are left to the graph, whose steps include every step of the editor.
 
+import { ownKeys } from "../common/keys.js";
 import { isTextEntry } from "./clipboard.js";
 
 /** @typedef {import("./editor.js").BoxEditor} BoxEditor */
@@ -14,35 +15,15 @@ import { isTextEntry } from "./clipboard.js";
  * @property {(way: "undo" | "redo") => void} step undo or redo a step of the graph
  */
 
-/** @type {WeakMap<Element, KeyTarget>} */
-const targets = new WeakMap();
-const MODIFIERS = ["Shift", "Control", "Alt", "Meta", "AltGraph", "CapsLock"];
-
 /** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** @param {KeyTarget} target */
 export function connectKeys(target) {
-  targets.set(target.root, target);
+  ownKeys(target.root, (event) => press(event, target));
 }
 
-/** Listen once for the whole page. Call it while the module loads, so that it comes before the graph's listeners. */
-export function listen() {
-  window.addEventListener("keydown", (event) => {
-    const root = event.target instanceof Element ? event.target.closest(".cxb-root") : null;
-    const target = root && targets.get(root);
-    if (!target || MODIFIERS.includes(event.key) || event.isComposing) return;
-    const outcome = press(event, target);
-    if (outcome === "pass") return;
-    event.stopImmediatePropagation();
-    if (outcome === "done") event.preventDefault();
-  }, true);
-}
-
-/**
- * "done": handled here. "keep": the browser's own action, hidden from the graph. "pass": the graph's.
- * @param {KeyboardEvent} event @param {KeyTarget} target @returns {"done"|"keep"|"pass"}
- */
+/** @param {KeyboardEvent} event @param {KeyTarget} target @returns {"done"|"keep"|"pass"} */
 function press(event, target) {
   if (event.ctrlKey || event.metaKey) return pressWithCtrl(event, target);
   if (isTextEntry(event.target)) return pressInText(event, target);

@@ -1,6 +1,6 @@
 // What to say when a saved state can't be read; the text itself is kept until the user discards it.
 
-import { el } from "./dom.js";
+import { el } from "../common/dom.js";
 import { text } from "./strings.js";
 
 /** @typedef {import("./editor.js").BoxEditor} BoxEditor */

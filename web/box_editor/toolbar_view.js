@@ -1,6 +1,6 @@
 // The row of tools above the picture, and the controls of its background below.
 
-import { el, iconButton, show } from "./dom.js";
+import { el, iconButton, show } from "../common/dom.js";
 import { text } from "./strings.js";
 
 /** @typedef {import("./editor.js").BoxEditor} BoxEditor */

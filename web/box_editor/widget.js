@@ -2,9 +2,9 @@
 
 import { Background } from "./background.js";
 import { connectClipboard } from "./clipboard.js";
-import { el } from "./dom.js";
+import { el } from "../common/dom.js";
 import { BoxEditor, DEFAULT_SETTINGS } from "./editor.js";
-import { api, app, captureForUndo, handOnPanAndZoom, inVueMode, isInGraph, isLinked, isSameNode, isShown, nodeKey, stepGraph } from "./graph.js";
+import { api, app, captureForUndo, chain, handOnPanAndZoom, isInGraph, isLinked, isSameNode, mount, nodeKey, stepGraph } from "../common/graph.js";
 import { connectKeys } from "./keys.js";
 import { createList } from "./list_view.js";
 import { createMessage } from "./message_view.js";
@@ -12,7 +12,7 @@ import { createNumbers } from "./numbers_view.js";
 import { createStage } from "./stage_view.js";
 import { createBackgroundControls, createToolbar } from "./toolbar_view.js";
 
-/** @typedef {import("./graph.js").GraphNode} GraphNode */
+/** @typedef {import("../common/graph.js").GraphNode} GraphNode */
 
 export const WIDGET_TYPE = "CLIP_EXPLAINABILITY_BOXES";
 const LEAST_HEIGHT = 380;
@@ -45,7 +45,7 @@ class Session {
     this.views = [toolbar, message, this.stage, this.list, numbers, background];
     this.status = el("div", "cxb-status", { role: "status", "aria-live": "polite" });
     this.root = el(
-      "div", "cxb-root", {},
+      "div", "cxb-root cx-skin", {},
       toolbar.root, message.root,
       el("div", "cxb-body", {}, this.stage.root, el("div", "cxb-side", {}, this.list.root, numbers.root)),
       el("div", "cxb-footer", {}, this.status, background.root),
@@ -106,7 +106,7 @@ class Session {
     sessions.delete(nodeKey(this.node)); // so that the oldest comes first
     sessions.set(nodeKey(this.node), this);
     for (const [key, { node }] of sessions) if (sessions.size > MOST_SESSIONS && !isInGraph(node)) sessions.delete(key);
-    this.mount();
+    mount(this.node, this.root);
     if (before && before !== this) this.replace(before);
   }
 
@@ -125,17 +125,6 @@ class Session {
     if (before.focusToRestore) this.restoreFocus(before.focusToRestore);
     before.focusToRestore = null;
     this.refresh();
-  }
-
-  /**
-   * Nodes 2.0 mounts a widget's element once for each node id. A node made anew by undo, or another node of that id
-   * in a subgraph, gets no place of its own: it takes that of the element left there.
-   */
-  mount(tries = 30) {
-    if (!inVueMode() || this.root.isConnected || !isShown(this.node)) return;
-    const left = document.querySelector(`[data-node-id="${CSS.escape(String(this.node.id))}"] .cxb-root`);
-    if (left) left.replaceWith(this.root);
-    else if (tries > 0) requestAnimationFrame(() => this.mount(tries - 1));
   }
 
   rememberFocus() {
@@ -189,16 +178,6 @@ function readSettings(kept) {
   return settings;
 }
 
-/** Call `after` whenever the node's own `method` has run. @param {GraphNode} node @param {string} method @param {(...args: any[]) => void} after */
-function chain(node, method, after) {
-  const own = node[method];
-  node[method] = function (/** @type {any[]} */ ...args) {
-    const result = own?.apply(this, args);
-    after(...args);
-    return result;
-  };
-}
-
 /** @param {GraphNode} node @param {string} inputName @param {any} inputData */
 export function createBoxWidget(node, inputName, inputData) {
   const session = new Session(node, inputName);
@@ -239,7 +218,7 @@ export function followGraph() {
     }
   });
   app.canvas.canvas.addEventListener("litegraph:set-graph", () => {
-    requestAnimationFrame(() => live().forEach((session) => session.mount()));
+    requestAnimationFrame(() => live().forEach((session) => mount(session.node, session.root)));
   });
   api.addEventListener("executed", (/** @type {any} */ event) => {
     const { node, display_node: displayNode, output } = event.detail ?? {};

@@ -1,4 +1,4 @@
-// The only module that touches ComfyUI: links, undo snapshots, pictures, both renderers.
+// The only module that touches ComfyUI: links, undo snapshots, pictures, both renderers, the language.
 
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
@@ -122,6 +122,51 @@ export function handOnPanAndZoom(root) {
 
 /** True where the wheel turns a list that has something to scroll. @param {WheelEvent} event */
 function scrolls(event) {
-  const panel = event.target instanceof Element ? event.target.closest(".cxb-panel") : null;
+  const panel = event.target instanceof Element ? event.target.closest("[data-scrolls]") : null;
   return panel !== null && panel.scrollHeight > panel.clientHeight && !event.ctrlKey;
+}
+
+/** Call `after` whenever the node's own `method` has run. @param {GraphNode} node @param {string} method @param {(...args: any[]) => void} after */
+export function chain(node, method, after) {
+  const own = node[method];
+  node[method] = function (/** @type {any[]} */ ...args) {
+    const result = own?.apply(this, args);
+    after(...args);
+    return result;
+  };
+}
+
+/**
+ * Nodes 2.0 mounts a widget's element once for each node id. A node made anew by undo, or another node of that id
+ * in a subgraph, gets no place of its own: it takes that of the element (of the same class) left there.
+ * @param {GraphNode} node @param {HTMLElement} root
+ */
+export function mount(node, root, tries = 30) {
+  if (!inVueMode() || root.isConnected || !isShown(node)) return;
+  const left = document.querySelector(`[data-node-id="${CSS.escape(String(node.id))}"] .${root.classList[0]}`);
+  if (left) left.replaceWith(root);
+  else if (tries > 0) requestAnimationFrame(() => mount(node, root, tries - 1));
+}
+
+/** The language that the page is in: "en", "zh", "ja" ... */
+export function language() {
+  const chosen = /** @type {any} */ (app).extensionManager?.setting?.get("Comfy.Locale") ?? navigator.language;
+  return String(chosen ?? "en").split("-")[0];
+}
+
+/** Note something in a node's properties without making it a step of the graph's undo. @param {GraphNode} node @param {string} key @param {unknown} value */
+export function noteQuietly(node, key, value) {
+  node.properties ??= {};
+  node.properties[key] = value;
+  const state = /** @type {any} */ (app).extensionManager?.workflow?.activeWorkflow?.changeTracker?.activeState;
+  const graphs = [state, ...(state?.definitions?.subgraphs ?? [])];
+  const saved = graphs.find((graph) => graph?.id === node.graph?.id)?.nodes?.find((/** @type {any} */ each) => each.id === node.id);
+  if (saved) saved.properties = { ...saved.properties, [key]: value };
+}
+
+/** Whether the host draws the node's output pictures itself. @param {GraphNode} node @param {boolean} shows */
+export function showsStill(node, shows) {
+  node.hideOutputImages = !shows; // Nodes 2.0
+  if (shows) delete node.onDrawBackground; // the canvas: back to the prototype's
+  else node.onDrawBackground = () => {};
 }
