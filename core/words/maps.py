@@ -13,9 +13,9 @@ MOST_WORDS = 96
 
 # Time that "auto" may add, and what things take, both in passes of one image through the tower: measured on ViT-B/32
 # and on the demo CLIP (scripts/word_maps_cost.py).
-_MAY_ADD = 0.4
-_BACKWARD_PASS = 1.0
-_TEXT = 0.3
+_MAY_ADD = 0.35
+_BACKWARD_PASS = 0.2
+_TEXT = 0.2
 
 
 def most_words(choice: WordMaps, method: str, options: MapOptions, prompts: int, depth: int) -> int:
@@ -34,7 +34,7 @@ def most_words(choice: WordMaps, method: str, options: MapOptions, prompts: int,
     if method == "relevancy" and options.blocks:
         per_text *= min(options.blocks, depth) / max(depth, 1)
     run = 1 + prompts * (per_text + _TEXT)
-    return min(int(_MAY_ADD * run / (per_text + _TEXT / 6)), MOST_WORDS)
+    return min(int(_MAY_ADD * run / (per_text + _TEXT / 5)), MOST_WORDS)
 
 
 def choose_words(

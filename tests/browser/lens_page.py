@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +29,11 @@ def picture(batch: int = 1, size: tuple[int, int] = SIZE) -> torch.Tensor:
     height, width = size
     rows, columns = torch.linspace(0, 1, height)[:, None], torch.linspace(0, 1, width)[None]
     shade = torch.linspace(0.2, 0.9, batch)[:, None, None]
-    parts = [rows.expand(batch, height, width) * 0.6, columns.expand(batch, height, width) * 0.6, shade + 0 * rows * columns]
+    parts = [
+        rows.expand(batch, height, width) * 0.6,
+        columns.expand(batch, height, width) * 0.6,
+        shade + 0 * rows * columns,
+    ]
     return torch.stack(parts, dim=1)
 
 
@@ -63,7 +69,9 @@ def methods_run() -> Lens:
     found = core.evaluation.method_comparison.Comparison(
         ("relevancy", "surgery"), {}, torch.zeros(0), (0.1, 0.02), torch.tensor([[0.2], [0.3]]), maps
     )
-    return core.lens.methods_lens(picture(), list(PROMPTS), found, {"threshold": 0.2, "colormap": "viridis", "opacity": 0.5})
+    return core.lens.methods_lens(
+        picture(), list(PROMPTS), found, {"threshold": 0.2, "colormap": "viridis", "opacity": 0.5}
+    )
 
 
 def classes_run(batch: int = 2) -> Lens:
@@ -133,7 +141,7 @@ class LensPage(BoxPage):
         return place["x"] + point[0] * place["width"], place["y"] + point[1] * place["height"]
 
     def pixels(self, pane: int = 0) -> dict[str, Any]:
-        """The heat as drawn: its size, the most opaque place (fractions of the picture) and a sum to tell pictures apart."""
+        """The heat as drawn: its size, where it is hottest (fractions of the picture), a sum to tell pictures apart."""
         return self.page.evaluate(
             """(pane) => {
               const canvas = document.querySelectorAll('.cxl-root .cxl-heat')[pane];
@@ -148,7 +156,8 @@ class LensPage(BoxPage):
                   red += 1; at[0] += (i / 4) % width; at[1] += Math.floor(i / 4 / width);
                 }
               }
-              return { width, height, sum, opaque: opaque / (width * height), at: [at[0] / red / width, at[1] / red / height] };
+              const hottest = [at[0] / red / width, at[1] / red / height];
+              return { width, height, sum, opaque: opaque / (width * height), at: hottest };
             }""",
             pane,
         )
@@ -157,15 +166,12 @@ class LensPage(BoxPage):
         return self.viewer.locator(".cxl-scene").nth(pane).evaluate("scene => scene.style.transform")
 
 
-class _host_folder:  # noqa: N801
+@contextmanager
+def _host_folder(folder: Path) -> Iterator[None]:
     """Inside, ``show_lens`` believes in a host with this temporary folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __enter__(self) -> None:
-        self.before = execution.running, execution.temporary_folder
-        execution.running, execution.temporary_folder = (lambda: True), (lambda: self.folder)
-
-    def __exit__(self, *_: object) -> None:
-        execution.running, execution.temporary_folder = self.before
+    before = execution.running, execution.temporary_folder
+    execution.running, execution.temporary_folder = (lambda: True), (lambda: folder)
+    try:
+        yield
+    finally:
+        execution.running, execution.temporary_folder = before

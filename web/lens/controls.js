@@ -53,7 +53,7 @@ export function createControls(lens, act) {
   const group = (/** @type {HTMLElement[]} */ ...members) => el("div", "cxb-group", {}, ...members);
   const looks = group(mode, colormap);
   const opacityGroup = group(el("span", "cxl-faint", {}, names.opacity), opacity);
-  const thresholdGroup = group(el("span", "cxl-faint", {}, names.threshold), threshold, number, use);
+  const thresholdGroup = group(el("span", "cxl-faint", {}, names.thresholdShort), threshold, number, use);
   const wipeGroup = group(wipe);
   const root = el("div", "cxl-controls", { role: "toolbar", "aria-label": names.viewer }, looks, opacityGroup, thresholdGroup, wipeGroup, el("div", "cxb-group cxl-right", {}, fit, saveView, saveHeat, full));
 

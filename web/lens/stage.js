@@ -135,7 +135,7 @@ export function createStage(lens, isFull) {
     if (event.pointerType === "mouse" && down.size === 0 && document.activeElement !== surface) lens.pointAt(null);
   });
   surface.addEventListener("dblclick", (event) => {
-    const frame = frameOf(event);
+    const frame = frameOf(event) ?? held; // the capture of the click gives it to the surface
     if (!frame || !lens.data) return;
     event.stopPropagation();
     lens.pointAt(locate(frame, event));

@@ -5,6 +5,8 @@ import { text } from "./strings.js";
 
 /** @typedef {import("./model.js").Lens} Lens */
 
+const MANY = 16; // of these only the pictures in sight are loaded
+
 /** @param {Lens} lens */
 export function createStrip(lens) {
   const root = el("div", "cxl-strip", { role: "group", "aria-label": text().images, "data-scrolls": "" });
@@ -18,7 +20,7 @@ export function createStrip(lens) {
     of = lens.data;
     const count = of && !of.run.steps ? of.count : 0;
     buttons = Array.from({ length: count > 1 ? count : 0 }, (_, index) => {
-      const image = el("img", "", { alt: "", loading: "lazy", decoding: "async", draggable: "false", src: of?.pictureUrl(index) ?? "" });
+      const image = el("img", "", { alt: "", loading: count > MANY ? "lazy" : "eager", decoding: "async", draggable: "false", src: of?.pictureUrl(index) ?? "" });
       const button = el("button", "cxl-thumb", { type: "button", "aria-label": text().image(index + 1, count), "data-focus": `image ${index}` }, image, el("span", "", {}, String(index + 1)));
       button.addEventListener("click", () => lens.goTo(index));
       return button;
