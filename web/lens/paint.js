@@ -10,7 +10,7 @@ const OUTSIDE = 0.82; // how dark what lies outside the mask is
 const rgba = (r, g, b, a) => ((a << 24) | (b << 16) | (g << 8) | r) >>> 0; // bytes in memory: r, g, b, a
 
 /** The least level that belongs to the mask. @param {number} threshold 0..1 */
-export const leastLevel = (threshold) => Math.ceil(threshold * 255 - 1e-6);
+export const leastLevel = (threshold) => Math.max(0, Math.ceil(threshold * 255 - 1e-6));
 
 /** What a level of heat becomes. @param {Look} look @param {number} level 0..255 */
 export function colourOf({ mode, colours, opacity, threshold }, level) {
@@ -58,14 +58,18 @@ export function paintWinners(pixels, heats, colours, look) {
 export function paintOutline(pixels, heat, width, threshold) {
   const least = leastLevel(threshold);
   const [inner, outer] = [rgba(255, 255, 255, 235), rgba(0, 0, 0, 150)];
-  const rows = pixels.length / width;
-  for (let y = 0; y < rows; y += 1) {
-    for (let x = 0, i = y * width; x < width; x += 1, i += 1) {
-      const inside = heat[i] >= least;
-      if (
-        (x + 1 < width && heat[i + 1] >= least !== inside) || (y + 1 < rows && heat[i + width] >= least !== inside) ||
-        (x > 0 && heat[i - 1] >= least !== inside) || (y > 0 && heat[i - width] >= least !== inside)
-      ) pixels[i] = inside ? inner : outer;
+  for (let i = 0, x = 0; i < pixels.length; i += 1) {
+    const inside = heat[i] >= least;
+    const last = (x += 1) === width;
+    if (!last && heat[i + 1] >= least !== inside) {
+      pixels[i] = inside ? inner : outer;
+      pixels[i + 1] = inside ? outer : inner;
     }
+    const below = i + width;
+    if (below < pixels.length && heat[below] >= least !== inside) {
+      pixels[i] = inside ? inner : outer;
+      pixels[below] = inside ? outer : inner;
+    }
+    if (last) x = 0;
   }
 }

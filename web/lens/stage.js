@@ -11,6 +11,7 @@ import { text } from "./strings.js";
 
 const CLICK_PX = 4;
 const SIDE = 512; // longest side of the heat's pixels in the node
+const MOST_PAINTED_BYTES = 64 * 2 ** 20;
 const FULL_SIDE = 1024; // and in the full view
 
 /** Pixels of the heat: no more than the picture's own. @param {[number, number]} size @param {boolean} full */
@@ -192,13 +193,35 @@ export function createStage(lens, isFull) {
 
   /** @param {ReturnType<typeof createPane>} pane @param {number} index @param {{width: number, height: number}} size @param {string} what */
   function drawHeat(pane, index, size, what) {
-    const pixels = heatPixels(lens, index, size);
+    const pixels = painted(`${index} ${what}`, () => heatPixels(lens, index, size));
     pane.heat.hidden = !pixels;
     pane.drawn = pixels ? what : "";
     if (!pixels) return;
     if (pane.heat.width !== size.width) pane.heat.width = size.width;
     if (pane.heat.height !== size.height) pane.heat.height = size.height;
     pane.heat.getContext("2d")?.putImageData(pixels, 0, 0);
+  }
+
+  /** What was drawn before is there at once: pixels of this run, those used last. @type {Map<string, ImageData>} */
+  const kept = new Map();
+  /** @type {import("./data.js").LensData | null} */
+  let keptOf = null;
+
+  /** @param {string} key @param {() => ImageData | null} paint */
+  function painted(key, paint) {
+    if (keptOf !== lens.data) kept.clear();
+    keptOf = lens.data;
+    const pixels = kept.get(key) ?? paint();
+    if (!pixels) return null;
+    kept.delete(key);
+    kept.set(key, pixels);
+    let bytes = [...kept.values()].reduce((sum, each) => sum + each.data.length, 0);
+    for (const [old, each] of kept) {
+      if (bytes <= MOST_PAINTED_BYTES || old === key) break;
+      bytes -= each.data.length;
+      kept.delete(old);
+    }
+    return pixels;
   }
 
   /** @param {ReturnType<typeof createPane>} pane */

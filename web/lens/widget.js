@@ -77,7 +77,7 @@ class Session {
     this.root.classList.toggle("cxl-waiting", !data);
     this.root.dataset.kind = data?.run.kind ?? "";
     for (const view of this.views) view.update();
-    const said = lens.status || data?.run.warnings?.[0] || (data ? text().hint : this.message);
+    const said = lens.status || data?.run.warnings?.[0] || (data ? (data.run.sheets.length ? text().hint : "") : this.message);
     if (this.status.textContent !== said) this.status.textContent = said;
     const [width, height] = data?.run.size ?? [0, 0];
     this.where.textContent = point && data ? text().at(Math.min(Math.floor(point.x * width), width - 1), Math.min(Math.floor(point.y * height), height - 1)) : "";

@@ -56,7 +56,7 @@ export function createWords(lens) {
       button.setAttribute("aria-label", lens.describe(item));
       button.title = lens.describe(item);
       button.classList.toggle("cxl-shown", shown.has(id));
-      button.classList.toggle("cxl-mapless", !item.maps);
+      button.classList.toggle("cxl-mapless", !item.maps && (lens.data?.run.sheets.length ?? 0) > 0);
       button.style.setProperty("--cxl-tint", `${Math.round(100 * Math.min(Math.max(item.id.includes(".") || lens.data?.run.kind === "classes" ? (item.score ?? 0) : 0, 0), 1) * 0.62)}%`);
       button.style.setProperty("--cxl-pin", pinned ? lens.colourOf(id) : "transparent");
       button.style.setProperty("--cxl-ink", pinned ? inkOn(lens.colourOf(id)) : "inherit");
