@@ -105,7 +105,7 @@ class CLIPRelevancyMap:
                     {
                         "default": "auto",
                         "tooltip": "Which words get a map of their own in the viewer below. auto: as many as keep the "
-                        "run below one and a half times its time (all of them with methods that take forward passes "
+                        "run below one and a half times its time (about a dozen with methods of forward passes "
                         "alone). all: up to 96. off: none.",
                     },
                 ),

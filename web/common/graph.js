@@ -160,7 +160,7 @@ export function noteQuietly(node, key, value) {
   node.properties[key] = value;
   const state = /** @type {any} */ (app).extensionManager?.workflow?.activeWorkflow?.changeTracker?.activeState;
   const graphs = [state, ...(state?.definitions?.subgraphs ?? [])];
-  const saved = graphs.find((graph) => graph?.id === node.graph?.id)?.nodes?.find((/** @type {any} */ each) => each.id === node.id);
+  const saved = graphs.find((graph) => graph?.id === node.graph?.id)?.nodes?.find((/** @type {any} */ each) => String(each.id) === String(node.id));
   if (saved) saved.properties = { ...saved.properties, [key]: value };
 }
 
