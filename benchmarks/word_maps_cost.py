@@ -9,11 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 
-import pack
-from console import say
-
-pack.load()
-
+import benchmark_pack  # noqa: F401
 import open_clip
 import torch
 from clip_explainability.core.clip import ExplainableCLIP
@@ -41,7 +37,7 @@ def main() -> int:
                     plain, with_words = (_seconds(clip, image, PROMPTS[:count], options, most) for most in (0, words))
                     ratios.append(with_words / plain)
                 read = "all blocks" if blocks is None else "last block"
-                say(f"{clip.name}, {read}, {count} prompts: {words} words at most, x {statistics.median(ratios):.2f}")
+                print(f"{clip.name}, {read}, {count} prompts: {words} words at most, x {statistics.median(ratios):.2f}")
     return 0
 
 
