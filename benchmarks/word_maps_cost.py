@@ -1,7 +1,7 @@
 """What the words' own maps add to a run: ``python benchmarks/word_maps_cost.py``.
 
-Interleaved pairs of runs on one image of 512 pixels, with and without the words that ``auto`` gives, in processor time of
-one thread; the median of their ratios. ViT-B/32 with random weights, and the demo CLIP.
+Interleaved pairs of runs on one image of 512 pixels, with and without the words that ``auto`` gives, in processor time
+of one thread; the median of their ratios. ViT-B/32 with random weights, and the demo CLIP.
 """
 
 from __future__ import annotations

@@ -91,10 +91,12 @@ def play(graph: GraphPage) -> Iterator[Frame]:
         viewer.locator('[data-focus="wipe"]').fill(str(place))
         yield frame(220)
     viewer.locator('[data-focus="mode"]').select_option("heat")
-    for x in (0.3, 0.5, 0.7):
-        page.mouse.move(*at(x, 0.55))
+    page.keyboard.press("Escape")
+    chip("a photo of a guitar").click()
+    for x, y in ((0.3, 0.4), (0.5, 0.5), (0.73, 0.66)):
+        page.mouse.move(*at(x, y))
         yield frame(450)
-    page.mouse.dblclick(*at(0.7, 0.55))
+    page.mouse.dblclick(*at(0.73, 0.66))
     yield frame(1500)
     for _ in range(3):
         page.mouse.wheel(0, -120)
@@ -109,6 +111,7 @@ PREPARE = """prompts => {
     widget.value = value;
     widget.callback?.(value);
   }
+  node.pos = [3000, 0]; // nothing lies over it
   node.setSize([560, 1180]);
 }"""
 CLOSE_UP = """() => {

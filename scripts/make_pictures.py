@@ -46,7 +46,7 @@ THUMBNAILS: dict[str, list[list[tuple[int, str]]]] = {
     "guidance_demo_boxes": [[(15, "unguided")], [(10, "guided")], [(18, "the best")]],
     "optimize_latent": [[(16, "before"), (7, "optimized"), (15, "drawn over")]],
 }
-RELEVANCY_PICTURE = "relevancy_map"  # also on its node's help page and in the README
+RELEVANCY_PICTURE = "relevancy_map"  # also on its node's help page
 BOX_EDITOR = "box_editor"
 
 
