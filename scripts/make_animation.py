@@ -37,7 +37,11 @@ def main() -> int:
     size = (WIDTH, round(pictures[0].height * WIDTH / pictures[0].width))
     pictures = [picture.resize(size, Image.Resampling.LANCZOS) for picture in pictures]
     durations = [duration for _, duration in frames]
-    pictures[0].save(FILE, save_all=True, append_images=pictures[1:], duration=durations, loop=0, quality=70, method=6)
+    file = io.BytesIO()  # written at once: an interrupted run leaves the picture before it
+    pictures[0].save(
+        file, "WEBP", save_all=True, append_images=pictures[1:], duration=durations, loop=0, quality=70, method=4
+    )
+    FILE.write_bytes(file.getvalue())
     say(f"  {FILE.name}: {len(frames)} frames, {size[0]} x {size[1]}, {FILE.stat().st_size // 1000} KB")
     return 0 if FILE.stat().st_size <= LARGEST else 1
 
