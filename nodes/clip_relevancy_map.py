@@ -31,9 +31,32 @@ class CLIPRelevancyMap:
         "Shows where CLIP sees each prompt in the image and which words of the prompt count. One prompt a line; all "
         "of them share one pass over the image. The heat and mask outputs work as region and inpainting masks."
     )
-    SEARCH_ALIASES: ClassVar = ["heatmap", "attention map", "clip explain", "relevance", "text to mask", "clipseg"]
+    SEARCH_ALIASES: ClassVar = [
+        "clip heatmap",
+        "heatmap",
+        "attention",
+        "attention map",
+        "clip attention",
+        "saliency",
+        "saliency map",
+        "interpret",
+        "interpretability",
+        "clip explain",
+        "relevance",
+        "text to mask",
+        "mask from text",
+        "mask by text",
+        "prompt to mask",
+        "segment by text",
+        "text segmentation",
+        "segmentation",
+        "clipseg",
+        "grounding",
+        "daam",
+    ]
     CATEGORY = MAPS
     FUNCTION = "explain"
+    OUTPUT_NODE = True  # it shows a picture of its own
     RETURN_TYPES = ("IMAGE", "MASK", "MASK", "IMAGE", "STRING")
     RETURN_NAMES = ("overlay", "heatmap", "mask", "words", "report")
     OUTPUT_TOOLTIPS = (

@@ -30,6 +30,7 @@ class FindNeglectedWords:
     SEARCH_ALIASES: ClassVar = ["missing words", "prompt weight", "prompt emphasis", "no token left behind"]
     CATEGORY = GUIDANCE
     FUNCTION = "find"
+    OUTPUT_NODE = True  # it shows a picture of its own
     RETURN_TYPES = ("STRING", "STRING", "IMAGE", "STRING")
     RETURN_NAMES = ("prompt", "neglected", "words", "report")
     OUTPUT_TOOLTIPS = (

@@ -73,12 +73,13 @@ def colormap() -> Any:
 
 
 def prompts_of(text: str) -> list[str]:
-    """The prompts that stand in ``text``, one a line.
+    """The prompts that stand in ``text``, one a line, without notation: what CLIP reads of them.
 
     Raises:
         InputError: there is none.
     """
-    return core.explain.check_prompts([line for line in text.splitlines() if line.strip()])
+    parsed = [core.guidance.prompt.parse_prompt(line).text for line in text.splitlines()]
+    return [line for line in parsed if line] or [core.guidance.prompt.readable_prompt(text, "text").text]
 
 
 def missing_text(text: str | None) -> str | None:

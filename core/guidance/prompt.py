@@ -2,56 +2,72 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import torch
 
 from ..errors import InputError
+from ..explain import check_prompts
 from ..towers.tokens import TokenBatch, word_spans
+from ..words.notation import read_notation
 from ..words.nouns import is_content_word
 from .word_loss import WordChoice
-
-_EMPHASIS = re.compile(r":\s*[+-]?(?:\d+(?:\.\d+)?|\.\d+)\s*(?=\))")
-_EMBEDDING = re.compile(r"embedding:\S+", re.IGNORECASE)
-_ESCAPED = {r"\(": "\ue000", r"\)": "\ue001", r"\[": "\ue002", r"\]": "\ue003"}
 
 
 @dataclass(frozen=True)
 class MarkedPrompt:
-    """A prompt without its notation, and the words that stood in square brackets.
+    """A prompt without its notation, and what stood in square brackets.
 
     Attributes:
-        text: what CLIP reads: without brackets, emphasis ``(word:1.3)`` and ``embedding:name``.
-        marked: for every word of the text (as :func:`.tokens.word_spans` finds them) whether it was in brackets.
+        text: what CLIP reads: without brackets, emphasis ``(word:1.3)`` and the rest of :mod:`..words.notation`.
+        inside: for every character of the text whether it was in square brackets.
+        origin: for every character of the text its index in the prompt as it was written.
     """
 
     text: str
-    marked: tuple[bool, ...]
+    inside: tuple[bool, ...]
+    origin: tuple[int, ...]
+
+    @property
+    def marked(self) -> tuple[bool, ...]:
+        """For every word of the text (as :func:`.tokens.word_spans` finds them) whether it was in brackets."""
+        return tuple(map(self.is_marked, word_spans(self.text)))
+
+    def is_marked(self, span: tuple[int, int]) -> bool:
+        """Whether any character of a span of the text was in square brackets."""
+        return any(self.inside[slice(*span)])
+
+    def as_written(self, span: tuple[int, int]) -> tuple[int, int]:
+        """Where a span of the text (not empty) stands in the prompt as it was written."""
+        return self.origin[span[0]], self.origin[span[1] - 1] + 1
 
 
 def parse_prompt(prompt: str) -> MarkedPrompt:
     """Take marks and ComfyUI's notation out of a prompt. Backslashes keep brackets: ``\\[`` and ``\\(``."""
-    for escaped, stand_in in _ESCAPED.items():
-        prompt = prompt.replace(escaped, stand_in)
-    prompt = _EMBEDDING.sub(" ", _EMPHASIS.sub("", prompt))
-    text, inside, depth = [], [], 0
-    for character in prompt:
-        if character == "[":
-            depth += 1
-        elif character == "]":
-            depth = max(0, depth - 1)
-        elif character not in "()":
-            text.append(character)
-            inside.append(depth > 0)
-    joined = "".join(text)
-    for escaped, stand_in in _ESCAPED.items():
-        joined = joined.replace(stand_in, escaped[1])
-    kept = [i for i in range(len(joined)) if not joined[i].isspace() or (i and not joined[i - 1].isspace())]
-    clean, flags = "".join(joined[i] for i in kept), [inside[i] for i in kept]
-    stripped = clean.strip()
-    offset = len(clean) - len(clean.lstrip())
-    return MarkedPrompt(stripped, tuple(any(flags[offset + a : offset + b]) for a, b in word_spans(stripped)))
+    notation = read_notation(prompt)
+    shown, kept = notation.shown, []
+    for index, character in enumerate(shown):
+        if character and not (character.isspace() and (not kept or shown[kept[-1]].isspace())):
+            kept.append(index)
+    if kept and shown[kept[-1]].isspace():
+        kept.pop()
+    return MarkedPrompt("".join(shown[i] for i in kept), tuple(notation.marked[i] for i in kept), tuple(kept))
+
+
+def readable_prompt(prompt: str, name: str = "prompt") -> MarkedPrompt:
+    """:func:`parse_prompt` of a prompt that must say something to CLIP.
+
+    Raises:
+        InputError: it is empty, or notation alone.
+    """
+    parsed = parse_prompt(prompt)
+    if prompt.strip() and not parsed.text:
+        raise InputError(
+            f"{name} holds notation alone (embeddings, LoRA tags, wildcards, comments), which CLIP can't read: "
+            f"{prompt.strip()[:60]!r}; write what the picture shows in words"
+        )
+    check_prompts([parsed.text], name)
+    return parsed
 
 
 def candidate_words(prompt: MarkedPrompt, tokens: TokenBatch, choice: WordChoice) -> torch.Tensor:
