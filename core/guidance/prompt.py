@@ -8,50 +8,64 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import InputError
+from ..towers.source_text import Span
 from ..towers.tokens import TokenBatch, word_spans
-from ..words.nouns import is_content_word
+from ..words.nouns import are_content_words
 from .word_loss import WordChoice
 
 _EMPHASIS = re.compile(r":\s*[+-]?(?:\d+(?:\.\d+)?|\.\d+)\s*(?=\))")
 _EMBEDDING = re.compile(r"embedding:\S+", re.IGNORECASE)
-_ESCAPED = {r"\(": "\ue000", r"\)": "\ue001", r"\[": "\ue002", r"\]": "\ue003"}
+_ESCAPED = re.compile(r"\\[()\[\]]")
 
 
 @dataclass(frozen=True)
 class MarkedPrompt:
-    """A prompt without its notation, and the words that stood in square brackets.
+    """A prompt without its notation, and what stood in square brackets.
 
     Attributes:
         text: what CLIP reads: without brackets, emphasis ``(word:1.3)`` and ``embedding:name``.
-        marked: for every word of the text (as :func:`.tokens.word_spans` finds them) whether it was in brackets.
+        inside: for every character of the text whether it was in square brackets.
+        origin: for every character of the text its index in the prompt as it was written.
     """
 
     text: str
-    marked: tuple[bool, ...]
+    inside: tuple[bool, ...]
+    origin: tuple[int, ...]
+
+    @property
+    def marked(self) -> tuple[bool, ...]:
+        """For every word of the text (as :func:`.tokens.word_spans` finds them) whether it was in brackets."""
+        return tuple(map(self.is_marked, word_spans(self.text)))
+
+    def is_marked(self, span: Span) -> bool:
+        """Whether any character of a span of the text was in square brackets."""
+        return any(self.inside[slice(*span)])
+
+    def as_written(self, span: Span) -> Span:
+        """Where a span of the text (not empty) stands in the prompt as it was written."""
+        return self.origin[span[0]], self.origin[span[1] - 1] + 1
 
 
 def parse_prompt(prompt: str) -> MarkedPrompt:
     """Take marks and ComfyUI's notation out of a prompt. Backslashes keep brackets: ``\\[`` and ``\\(``."""
-    for escaped, stand_in in _ESCAPED.items():
-        prompt = prompt.replace(escaped, stand_in)
-    prompt = _EMBEDDING.sub(" ", _EMPHASIS.sub("", prompt))
-    text, inside, depth = [], [], 0
-    for character in prompt:
-        if character == "[":
-            depth += 1
-        elif character == "]":
-            depth = max(0, depth - 1)
-        elif character not in "()":
-            text.append(character)
+    dropped = {i for notation in (_EMPHASIS, _EMBEDDING) for found in notation.finditer(prompt) for i in _range(found)}
+    escaped = {found.end() - 1 for found in _ESCAPED.finditer(prompt)}
+    kept, inside, depth = [], [], 0
+    for index, character in enumerate(prompt):
+        if index in dropped or index + 1 in escaped:
+            continue
+        if index not in escaped and character in "()[]":
+            depth = max(0, depth + {"[": 1, "]": -1}.get(character, 0))
+        elif not character.isspace() or (kept and not prompt[kept[-1]].isspace()):
+            kept.append(index)
             inside.append(depth > 0)
-    joined = "".join(text)
-    for escaped, stand_in in _ESCAPED.items():
-        joined = joined.replace(stand_in, escaped[1])
-    kept = [i for i in range(len(joined)) if not joined[i].isspace() or (i and not joined[i - 1].isspace())]
-    clean, flags = "".join(joined[i] for i in kept), [inside[i] for i in kept]
-    stripped = clean.strip()
-    offset = len(clean) - len(clean.lstrip())
-    return MarkedPrompt(stripped, tuple(any(flags[offset + a : offset + b]) for a, b in word_spans(stripped)))
+    if kept and prompt[kept[-1]].isspace():
+        kept.pop()
+    return MarkedPrompt("".join(prompt[i] for i in kept), tuple(inside[: len(kept)]), tuple(kept))
+
+
+def _range(found: re.Match[str]) -> range:
+    return range(*found.span())
 
 
 def candidate_words(prompt: MarkedPrompt, tokens: TokenBatch, choice: WordChoice) -> torch.Tensor:
@@ -62,12 +76,10 @@ def candidate_words(prompt: MarkedPrompt, tokens: TokenBatch, choice: WordChoice
     """
     words = tokens.words[0]
     if choice != "marked":
-        return torch.tensor([is_content_word(word.text) for word in words], dtype=torch.bool)
+        return torch.tensor(are_content_words(words, prompt.text), dtype=torch.bool)
     if not any(prompt.marked):
         raise InputError(
             "prompt has no marked word, but words is 'marked'; put square brackets around those that must not be "
             "left behind, as in 'a cat and a [bench]', or choose 'neglected'"
         )
-    # The tokenizer may clean the text (entities, case); its words are the same in number except in rare cases.
-    flags = [*prompt.marked, *[False] * len(words)][: len(words)]
-    return torch.tensor(flags, dtype=torch.bool)
+    return torch.tensor([prompt.is_marked(word.span) for word in words], dtype=torch.bool)

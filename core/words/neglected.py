@@ -12,9 +12,10 @@ from ..grad_mode import gradients, normal
 from ..guidance.cutouts import resample
 from ..guidance.prompt import parse_prompt
 from ..relevancy import trace_texts, word_relevancy
+from ..towers.source_text import Span
 from ..towers.text import require_word_tower
 from ..towers.tokens import tokenize, truncation_warning, word_spans
-from .nouns import is_content_word
+from .nouns import are_content_words
 from .scores import word_scores
 
 NEGLECTED_BELOW = 0.7  # NTLB, section 4.1
@@ -27,7 +28,8 @@ class NeglectedWords:
 
     Attributes:
         prompt: what CLIP read (without notation).
-        words: all words in order.
+        words: all words in order, as the tokenizer saw them.
+        spans: where each of them stands in the prompt as it was written, notation included.
         content: which of them name something a picture can show.
         scores: ``[B, words]`` in 0..1, relative to the strongest word.
         neglected: ``[B, words]`` bool: content words scoring below the threshold.
@@ -37,6 +39,7 @@ class NeglectedWords:
 
     prompt: str
     words: tuple[str, ...]
+    spans: tuple[Span, ...]
     content: tuple[bool, ...]
     scores: torch.Tensor
     neglected: torch.Tensor
@@ -62,7 +65,8 @@ def find_neglected(
         InputError: empty prompt, unusable images, or a text tower that can't be explained.
     """
     images = check_images(images)
-    (text,) = check_prompts([parse_prompt(prompt).text], "prompt")
+    parsed = parse_prompt(prompt)
+    (text,) = check_prompts([parsed.text], "prompt")
     require_word_tower(clip)
     with gradients():
         tokens = tokenize(clip, [text])
@@ -72,11 +76,19 @@ def find_neglected(
         (scores,) = word_scores(relevancy, tokens, trace.pooled)
         similarity = (features @ trace.features[0]).detach()
         clip.require_finite(similarity)
-    words = tuple(word.text for word in tokens.words[0])
-    content = tuple(map(is_content_word, words))
+    words = tokens.words[0]
+    content = are_content_words(words, text)
     scores = scores.cpu()
-    neglected = (scores < threshold) & torch.tensor(content, dtype=torch.bool)
-    return NeglectedWords(text, words, content, scores, neglected, similarity.cpu(), truncation_warning(tokens))
+    return NeglectedWords(
+        prompt=text,
+        words=tuple(word.text for word in words),
+        spans=tuple(parsed.as_written(word.span) for word in words),
+        content=content,
+        scores=scores,
+        neglected=(scores < threshold) & torch.tensor(content, dtype=torch.bool),
+        similarity=similarity.cpu(),
+        warning=truncation_warning(tokens),
+    )
 
 
 def _encode(clip: ExplainableCLIP, images: torch.Tensor) -> torch.Tensor:
