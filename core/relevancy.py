@@ -26,7 +26,8 @@ import torch.nn.functional as F
 from .clip import ExplainableCLIP
 from .towers.attention import AttentionTap
 from .towers.score_gradients import score_gradients
-from .towers.text import TokenBatch, encode_tokens
+from .towers.text import encode_tokens
+from .towers.tokens import TokenBatch
 from .towers.vision import VisionTower
 
 _DEFAULT_PASS_BYTES = 512 * 2**20

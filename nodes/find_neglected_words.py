@@ -77,7 +77,7 @@ class FindNeglectedWords:
             ]
         )
         result = (
-            core.words.neglected.emphasize(prompt, words, emphasis),
+            core.words.neglected.emphasize_at(prompt, found.spans_on_average, emphasis),
             ", ".join(words),
             pictures,
             core.report.to_json(_report(found)),

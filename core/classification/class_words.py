@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 
 from ..relevancy import TextTrace, block_contribution, propagate_row
-from ..towers.tokens import TokenBatch, word_spans
+from ..towers.source_text import Span
+from ..towers.tokens import TokenBatch
 from ..words.scores import normalize_tokens
-from .templates import PLACEHOLDER, fill
+from .templates import PLACEHOLDER
 
 
 def class_word_mask(tokens: TokenBatch, templates: list[str], names: list[str]) -> torch.Tensor:
@@ -18,21 +19,21 @@ def class_word_mask(tokens: TokenBatch, templates: list[str], names: list[str]) 
     """
     mask = torch.zeros(tokens.ids.shape, device=tokens.ids.device)
     for k, (template, name) in enumerate(zip(templates, names, strict=True)):
-        for index in _name_words(template, name):
-            if index < len(tokens.words[k]):
-                mask[k, list(tokens.words[k][index].positions)] = 1
+        places = _name_places(template, name)
+        for word in tokens.words[k]:
+            if any(word.span[0] < end and word.span[1] > start for start, end in places):
+                mask[k, list(word.positions)] = 1
     return mask
 
 
-def _name_words(template: str, name: str) -> list[int]:
-    """Indices of the prompt's words that the class name, at any of its places, is in."""
-    occupied, cursor = [], 0
+def _name_places(template: str, name: str) -> list[Span]:
+    """Where in the prompt the class name stands."""
+    places, cursor = [], 0
     for part in template.split(PLACEHOLDER)[:-1]:
         start = cursor + len(part)
         cursor = start + len(name)
-        occupied.append((start, cursor))
-    spans = word_spans(fill(template, name))
-    return [i for i, (a, b) in enumerate(spans) if any(a < end and b > start for start, end in occupied)]
+        places.append((start, cursor))
+    return places
 
 
 def paired_word_relevancy(trace: TextTrace, partners: torch.Tensor, scale: float = 1.0) -> torch.Tensor:

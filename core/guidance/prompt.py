@@ -8,9 +8,10 @@ import torch
 
 from ..errors import InputError
 from ..explain import check_prompts
+from ..towers.source_text import Span
 from ..towers.tokens import TokenBatch, word_spans
 from ..words.notation import read_notation
-from ..words.nouns import is_content_word
+from ..words.nouns import are_content_words
 from .word_loss import WordChoice
 
 
@@ -33,11 +34,11 @@ class MarkedPrompt:
         """For every word of the text (as :func:`.tokens.word_spans` finds them) whether it was in brackets."""
         return tuple(map(self.is_marked, word_spans(self.text)))
 
-    def is_marked(self, span: tuple[int, int]) -> bool:
+    def is_marked(self, span: Span) -> bool:
         """Whether any character of a span of the text was in square brackets."""
         return any(self.inside[slice(*span)])
 
-    def as_written(self, span: tuple[int, int]) -> tuple[int, int]:
+    def as_written(self, span: Span) -> Span:
         """Where a span of the text (not empty) stands in the prompt as it was written."""
         return self.origin[span[0]], self.origin[span[1] - 1] + 1
 
@@ -78,12 +79,10 @@ def candidate_words(prompt: MarkedPrompt, tokens: TokenBatch, choice: WordChoice
     """
     words = tokens.words[0]
     if choice != "marked":
-        return torch.tensor([is_content_word(word.text) for word in words], dtype=torch.bool)
+        return torch.tensor(are_content_words(words, prompt.text), dtype=torch.bool)
     if not any(prompt.marked):
         raise InputError(
             "prompt has no marked word, but words is 'marked'; put square brackets around those that must not be "
             "left behind, as in 'a cat and a [bench]', or choose 'neglected'"
         )
-    # The tokenizer may clean the text (entities, case); its words are the same in number except in rare cases.
-    flags = [*prompt.marked, *[False] * len(words)][: len(words)]
-    return torch.tensor(flags, dtype=torch.bool)
+    return torch.tensor([prompt.is_marked(word.span) for word in words], dtype=torch.bool)

@@ -7,13 +7,15 @@ their own class token (CoCa): those run whole.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..clip import ExplainableCLIP
 from ..errors import UnsupportedFamilyError
-from .tokens import TokenBatch
+
+if TYPE_CHECKING:
+    from ..clip import ExplainableCLIP
+    from .tokens import TokenBatch
 
 
 def is_causal(clip: ExplainableCLIP) -> bool:

@@ -16,10 +16,11 @@ from ..grad_mode import gradients, normal
 from ..guidance.cutouts import resample
 from ..guidance.prompt import readable_prompt
 from ..relevancy import trace_texts, word_relevancy
+from ..towers.source_text import Span
 from ..towers.text import require_word_tower
 from ..towers.tokens import tokenize, truncation_warning, word_spans
 from .notation import Group, Notation, read_notation
-from .nouns import is_content_word
+from .nouns import are_content_words
 from .scores import word_scores
 
 NEGLECTED_BELOW = 0.7  # NTLB, section 4.1
@@ -32,7 +33,8 @@ class NeglectedWords:
 
     Attributes:
         prompt: what CLIP read (without notation).
-        words: all words in order.
+        words: all words in order, as the tokenizer saw them.
+        spans: where each of them stands in the prompt as it was written, notation included.
         content: which of them name something a picture can show.
         scores: ``[B, words]`` in 0..1, relative to the strongest word.
         neglected: ``[B, words]`` bool: content words scoring below the threshold.
@@ -42,6 +44,7 @@ class NeglectedWords:
 
     prompt: str
     words: tuple[str, ...]
+    spans: tuple[Span, ...]
     content: tuple[bool, ...]
     scores: torch.Tensor
     neglected: torch.Tensor
@@ -51,8 +54,15 @@ class NeglectedWords:
     @property
     def neglected_on_average(self) -> list[str]:
         """Words that most of the images neglect, in order."""
-        share = self.neglected.float().mean(dim=0)
-        return [word for word, part in zip(self.words, share.tolist(), strict=True) if part > 0.5]
+        return [word for word, often in zip(self.words, self._neglected_by_most(), strict=True) if often]
+
+    @property
+    def spans_on_average(self) -> list[Span]:
+        """Where :attr:`neglected_on_average` stand in the prompt as it was written, for :func:`emphasize_at`."""
+        return [span for span, often in zip(self.spans, self._neglected_by_most(), strict=True) if often]
+
+    def _neglected_by_most(self) -> list[bool]:
+        return (self.neglected.float().mean(dim=0) > 0.5).tolist()
 
 
 def find_neglected(
@@ -67,7 +77,8 @@ def find_neglected(
         InputError: empty prompt, unusable images, or a text tower that can't be explained.
     """
     images = check_images(images)
-    text = readable_prompt(prompt).text
+    parsed = readable_prompt(prompt)
+    text = parsed.text
     require_word_tower(clip)
     with gradients():
         tokens = tokenize(clip, [text])
@@ -77,11 +88,19 @@ def find_neglected(
         (scores,) = word_scores(relevancy, tokens, trace.pooled)
         similarity = (features @ trace.features[0]).detach()
         clip.require_finite(similarity)
-    words = tuple(word.text for word in tokens.words[0])
-    content = tuple(map(is_content_word, words))
+    words = tokens.words[0]
+    content = are_content_words(words, text)
     scores = scores.cpu()
-    neglected = (scores < threshold) & torch.tensor(content, dtype=torch.bool)
-    return NeglectedWords(text, words, content, scores, neglected, similarity.cpu(), truncation_warning(tokens))
+    return NeglectedWords(
+        prompt=text,
+        words=tuple(word.text for word in words),
+        spans=tuple(parsed.as_written(word.span) for word in words),
+        content=content,
+        scores=scores,
+        neglected=(scores < threshold) & torch.tensor(content, dtype=torch.bool),
+        similarity=similarity.cpu(),
+        warning=truncation_warning(tokens),
+    )
 
 
 def _encode(clip: ExplainableCLIP, images: torch.Tensor) -> torch.Tensor:
@@ -101,7 +120,7 @@ def emphasize(prompt: str, words: Sequence[str], weight: float) -> str:
     return emphasize_at(prompt, [(a, b) for a, b in word_spans(prompt) if _plain(prompt[a:b]) in wanted], weight)
 
 
-def emphasize_at(prompt: str, places: Iterable[tuple[int, int]], weight: float) -> str:
+def emphasize_at(prompt: str, places: Iterable[Span], weight: float) -> str:
     """The prompt with emphasis on the words at these places (start, end).
 
     A word alone in brackets, ``(word)`` or ``(word :1.1)``, gets the new weight there; inside a longer emphasised

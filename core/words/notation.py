@@ -1,8 +1,8 @@
 """What of a prompt is notation and what is words, as ComfyUI's users write prompts.
 
-``(word:1.2)`` and ``((word))`` weigh; ``\\(`` is a bracket; ``embedding:name`` is a trained token. Other nodes and programs
-add LoRA tags ``<lora:name:0.8>``, alternatives ``{red|blue}``, wildcards ``__colour__``, schedules ``[cat:dog:0.5]``,
-``BREAK`` and ``AND`` between parts, and comments. None of these reaches CLIP as words.
+``(word:1.2)`` and ``((word))`` weigh; ``\\(`` is a bracket; ``embedding:name`` is a trained token. Other nodes and
+programs add LoRA tags ``<lora:name:0.8>``, alternatives ``{red|blue}``, wildcards ``__colour__``, schedules
+``[cat:dog:0.5]``, ``BREAK`` and ``AND`` between parts, and comments. None of these reaches CLIP as words.
 """
 
 from __future__ import annotations

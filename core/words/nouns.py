@@ -10,6 +10,10 @@ counts; mark words as ``[word]`` to choose them by hand.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ..towers.tokens import Word
+
 # The closed classes of English, lower case; contractions as the tokenizer's words keep them.
 _CLOSED_CLASS = """
 a an the this that these those some any each every either neither both all no none such another other others
@@ -47,3 +51,9 @@ def is_content_word(word: str) -> bool:
         and any(character.isalpha() for character in plain)
         and (len(plain) > 1 or not plain.isascii())
     )
+
+
+def are_content_words(words: Sequence[Word], prompt: str) -> tuple[bool, ...]:
+    """For each word of a tokenized prompt whether a picture can show it: as it was written and as the tokenizer saw it
+    ("don't" may have become "dont", a full-width letter a common one)."""
+    return tuple(is_content_word(word.text) and is_content_word(prompt[slice(*word.span)]) for word in words)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from clip_explainability.core.errors import InputError
-from clip_explainability.core.words.neglected import emphasize, find_neglected
+from clip_explainability.core.words.neglected import emphasize, emphasize_at, find_neglected
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_clips import tiny_clip
@@ -33,6 +33,17 @@ def test_a_batch_is_judged_picture_by_picture() -> None:
 def test_an_empty_prompt_is_refused() -> None:
     with pytest.raises(InputError, match="empty"):
         find_neglected(tiny_clip("vit-cls"), torch.rand(1, 3, 8, 8), " ")
+
+
+def test_neglected_words_are_found_again_in_the_users_own_text() -> None:
+    prompt = "the dog’s ｂｏｎｅ, (cafe\u0301 :1.2) embedding:bone-v2 <lora:dog:1> 猫 &amp; [fog]"
+    found = find_neglected(tiny_clip("vit-cls"), torch.rand(1, 3, 32, 32), prompt, 1.0)
+    written = {word: prompt[slice(*span)] for word, span in zip(found.words, found.spans, strict=True)}
+    assert {"dog’s", "ｂｏｎｅ", "cafe\u0301", "猫", "fog"} <= set(written.values())
+    emphasized = emphasize_at(prompt, found.spans, 1.375)
+    assert all(f"({word}:1.375)" in emphasized for word in ("dog’s", "ｂｏｎｅ", "猫", "fog"))
+    assert "(cafe\u0301 :1.375)" in emphasized
+    assert "embedding:bone-v2 <lora:dog:1>" in emphasized
 
 
 @pytest.mark.parametrize(
