@@ -12,6 +12,7 @@ import { isTextEntry } from "./clipboard.js";
  * @property {() => void} flush give the graph's undo its snapshot now
  * @property {() => void} beforeUndo
  * @property {(way: "undo" | "redo") => void} step undo or redo a step of the graph
+ * @property {{isOpen: () => boolean, toggle: () => void}} enlarged
  */
 
 /** @type {WeakMap<Element, KeyTarget>} */
@@ -50,7 +51,8 @@ function press(event, target) {
   const onSurface = event.target === surface;
   const inRow = event.target instanceof Element && event.target.closest(".cxb-row") !== null;
   if (event.key === "Escape") {
-    editor.escape();
+    if (!editor.showsKeys && !editor.active && editor.tool === "select" && editor.selection.size === 0 && target.enlarged.isOpen()) target.enlarged.toggle();
+    else editor.escape();
     surface.focus({ preventScroll: true });
     return "done";
   }
@@ -62,6 +64,15 @@ function press(event, target) {
   if (inRow && !event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) return toRow(event, target);
   if (inRow && event.altKey && event.key in ARROWS) {
     editor.reorder(event.key === "ArrowUp" ? "backward" : "forward");
+    return "done";
+  }
+  if (event.key === "?") {
+    editor.toggleKeys();
+    return "done";
+  }
+  if (event.key.toLowerCase() === "f" && !event.altKey) {
+    target.enlarged.toggle();
+    surface.focus({ preventScroll: true });
     return "done";
   }
   return onSurface ? pressOnSurface(event, target) : "keep";

@@ -11,6 +11,7 @@ export const text = {
     "Enter names, Delete removes, N adds a box.",
   list: "Boxes",
   empty: "Drag on the picture to draw a box, then type what belongs there.",
+  enlarged: "The editor is open in front of the page.",
   linked: "The boxes come from the connected input.",
 
   tools: {
@@ -20,6 +21,10 @@ export const text = {
     add: "Add a box (N)",
     duplicate: "Duplicate (Ctrl+D)",
     remove: "Delete (Del)",
+    clear: "Delete all boxes",
+    enlarge: "Enlarge the editor (F)",
+    shrink: "Back to the node (F, Esc)",
+    help: "Keys (?)",
     forward: "Bring forward ( ] )",
     backward: "Send backward ( [ )",
     undo: "Undo (Ctrl+Z)",
@@ -57,6 +62,28 @@ export const text = {
     unit: "Unit of the numbers",
   },
 
+  keys: {
+    title: "Keys",
+    close: "Close",
+    list: [
+      ["Drag", "draw a box; on a box: move it; on a handle: resize it"],
+      ["Shift + drag", "frame several boxes; while drawing or resizing: keep the shape"],
+      ["Alt + drag", "draw inside another box; on a handle: from the centre"],
+      ["Ctrl + drag", "without snapping"],
+      ["Tab", "next box"],
+      ["Arrows", "move by a pixel, with Shift by ten; with Alt: resize"],
+      ["Enter", "type the label"],
+      ["N", "new box"],
+      ["Del", "delete"],
+      ["D / V", "draw / select"],
+      ["[ ] { }", "send backward, bring forward, to the back, to the front"],
+      ["H / L / S", "hide / lock / snapping"],
+      ["Ctrl + A, C, X, V, D", "select all, copy, cut, paste, duplicate"],
+      ["Ctrl + Z, Y", "undo, redo"],
+      ["F / ? / Esc", "enlarge / this list / cancel, or back"],
+    ],
+  },
+
   problems: {
     noLabel: "No label: say what belongs in this box.",
     noArea: "This box has no area.",
@@ -65,6 +92,7 @@ export const text = {
   },
 
   broken: {
+    dismiss: "Dismiss",
     title: "The saved boxes could not be read.",
     kept: "Boxes that could not be read are kept with this node.",
     copy: "Copy the text",
@@ -82,6 +110,13 @@ export const text = {
     label: (/** @type {number} */ place) => `The label of box ${place} is not a text.`,
   },
 
+  refused: {
+    noArea: (/** @type {number} */ place) => `Box ${place} has no area.`,
+    outside: (/** @type {number} */ place) => `Box ${place} reaches outside the picture (0 to 1).`,
+    outsidePixels: (/** @type {number} */ place, /** @type {number} */ width, /** @type {number} */ height) =>
+      `Box ${place} reaches outside the picture (${width} × ${height} px).`,
+  },
+
   said: {
     nothing: (/** @type {number} */ boxes) => (boxes ? `${count(boxes, "box", "boxes")}, none selected` : "No boxes yet"),
     several: (/** @type {number} */ boxes) => `${boxes} boxes selected`,
@@ -95,8 +130,9 @@ export const text = {
     removed: (/** @type {number} */ boxes) => `${count(boxes, "box", "boxes")} deleted`,
     duplicated: (/** @type {number} */ boxes) => `${count(boxes, "box", "boxes")} duplicated`,
     copied: (/** @type {number} */ boxes) => `${count(boxes, "box", "boxes")} copied`,
-    pasted: (/** @type {number} */ boxes) => `${count(boxes, "box", "boxes")} pasted`,
-    noBoxesToPaste: "The clipboard holds no boxes",
+    pasted: (/** @type {number} */ boxes) => `${count(boxes, "box", "boxes")} pasted.`,
+    nothingPasted: "Nothing pasted.",
+    noBoxesToPaste: "The clipboard holds no boxes.",
     full: (/** @type {number} */ most) => `At most ${most} boxes fit`,
     locked: "Locked: unlock it in the list first",
     undone: "Undone",
