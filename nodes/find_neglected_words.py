@@ -48,7 +48,13 @@ class FindNeglectedWords:
                 "image": ("IMAGE", {"tooltip": "The picture that was made of the prompt, or a batch of them."}),
                 "prompt": (
                     "STRING",
-                    {"multiline": True, "default": "a cat and a dog", "tooltip": "The prompt that was used."},
+                    {
+                        "multiline": True,
+                        "default": "a cat and a dog",
+                        "placeholder": "the prompt that the picture was made of",
+                        "tooltip": "The prompt that was used. Embeddings, LoRA tags, wildcards, schedules and comments "
+                        "stay as they are; a weight that a word has is replaced.",
+                    },
                 ),
                 "emphasis": (
                     "FLOAT",

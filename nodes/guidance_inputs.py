@@ -12,6 +12,7 @@ PROMPT: Any = (
     {
         "multiline": True,
         "default": "a cat and a dog",
+        "placeholder": "what the picture shall show",
         "tooltip": "What the picture shall show, in plain words; usually the positive prompt. Emphasis like (word:1.3) "
         "is ignored. Square brackets mark [words] for the choice 'marked'.",
     },

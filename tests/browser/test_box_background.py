@@ -110,7 +110,7 @@ def enter(boxes: BoxPage, *ids: int) -> int:
     """Make a subgraph of these nodes and open it; the outer node's id."""
     outer = boxes.page.evaluate(INTO_SUBGRAPH, list(ids))
     inner = dict(boxes.page.evaluate(OPEN, outer))
-    boxes.node_id = inner.get("BoxSpatialConstraint", inner.get("workflow>x", boxes.node_id))
+    boxes.node_id = inner.get("BoxSpatialConstraint", boxes.node_id)
     boxes.page.wait_for_function("() => [...document.querySelectorAll('.cxb-root')].some(e => e.offsetParent)")
     boxes.settle(6)
     boxes.root.hover()

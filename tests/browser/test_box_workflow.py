@@ -128,7 +128,7 @@ class TestClipboard:
             (
                 state(box(0.5, 0.5, 0.25, 0.25, "good"), box(120, 80, 2000, 100, "too wide"), box(0.9, 0, 0.2, 1)),
                 [[0.5, 0.5, 0.25, 0.25]],
-                "1 box pasted. Box 2 reaches outside the picture (512 × 512 px). Box 3 reaches outside the picture (0 to 1)",
+                "1 box pasted. Box 2 reaches outside the picture (512 × 512 px). Box 3 reaches outside",
             ),
             ('{"x": 0.1, "y": 0.1, "width": 0, "height": 0.5}', [], "Nothing pasted. Box 1 has no area."),
             ('[{"x": "left"}]', [], 'Nothing pasted. "x" of box 1 is not a usable number.'),

@@ -55,10 +55,16 @@ export function isLinked(node, name) {
 // Inside a subgraph, links to its edges name these in the place of a node.
 const SUBGRAPH_INPUT = -10;
 const SUBGRAPH_OUTPUT = -20;
+/** Ids are numbers in some frontends, texts in others. @param {unknown} id @param {number} edge */
+const isEdge = (id, edge) => Number(id) === edge;
 const FARTHEST = 200; // steps along links, should they ever run in a circle
 
 /** @param {any} graph @param {unknown} id */
 const linkOf = (graph, id) => (id === null || id === undefined ? undefined : (graph.getLink?.(id) ?? graph.links?.get?.(id) ?? graph.links?.[/** @type {any} */ (id)]));
+
+/** @param {any} graph @param {unknown} id of the node, or edge, they come from @param {number} slot @returns {any[]} */
+const linksFrom = (graph, id, slot) =>
+  [...(graph.links?.values?.() ?? Object.values(graph.links ?? {}))].filter((link) => link && String(link.origin_id) === String(id) && link.origin_slot === slot);
 
 /** Every node that stands for this subgraph. @param {any} subgraph @returns {GraphNode[]} */
 function instancesOf(subgraph) {
@@ -89,7 +95,7 @@ function feedOf(node, name) {
     let origin = graph.getNodeById(link.origin_id);
     while (origin?.subgraph && steps++ < FARTHEST) {
       const inner = linkOf(origin.subgraph, origin.subgraph.outputs?.[link.origin_slot]?.linkIds?.[0]);
-      if (!inner || inner.origin_id === SUBGRAPH_INPUT) {
+      if (!inner || isEdge(inner.origin_id, SUBGRAPH_INPUT)) {
         link = inner && { origin_id: SUBGRAPH_INPUT, origin_slot: inner.origin_slot };
         break; // straight through, or nothing there
       }
@@ -98,7 +104,7 @@ function feedOf(node, name) {
       origin = graph.getNodeById(link.origin_id);
     }
     if (!link) return {};
-    if (link.origin_id === SUBGRAPH_INPUT) {
+    if (isEdge(link.origin_id, SUBGRAPH_INPUT)) {
       const outer = origin?.subgraph ? origin : instancesOf(graph)[0];
       if (!outer) return {};
       here = outer;
@@ -126,18 +132,21 @@ export function valueOf(node, name, steps = 0) {
 
 /** Where an output's links lead, past the edges of subgraphs. @param {GraphNode} node @param {number} slot @returns {[GraphNode, number][]} */
 function targetsOf(node, slot) {
-  /** @type {[any, unknown[]][]} */
-  const open = [[node.graph, node.outputs?.[slot]?.links ?? []]];
+  const open = [linksFrom(node.graph, node.id, slot)];
+  const graphs = [node.graph];
   /** @type {[GraphNode, number][]} */
   const found = [];
   for (let steps = 0; open.length && steps < FARTHEST; steps += 1) {
-    const [graph, ids] = /** @type {[any, unknown[]]} */ (open.pop());
-    for (const id of ids) {
-      const link = linkOf(graph, id);
-      const target = link && graph.getNodeById(link.target_id);
-      if (link?.target_id === SUBGRAPH_OUTPUT)
-        for (const outer of instancesOf(graph)) open.push([outer.graph, outer.outputs?.[link.target_slot]?.links ?? []]);
-      else if (target?.subgraph) open.push([target.subgraph, target.subgraph.inputs?.[link.target_slot]?.linkIds ?? []]);
+    const graph = graphs.pop();
+    for (const link of open.pop() ?? []) {
+      const target = graph.getNodeById(link.target_id);
+      /** @param {any} next @param {unknown} id */
+      const goOn = (next, id) => {
+        graphs.push(next);
+        open.push(linksFrom(next, id, link.target_slot));
+      };
+      if (isEdge(link.target_id, SUBGRAPH_OUTPUT)) for (const outer of instancesOf(graph)) goOn(outer.graph, outer.id);
+      else if (target?.subgraph) goOn(target.subgraph, SUBGRAPH_INPUT);
       else if (target) found.push([target, link.target_slot]);
     }
   }
