@@ -60,8 +60,8 @@ class CLIPRelevancyMap:
     RETURN_TYPES = ("IMAGE", "MASK", "MASK", "IMAGE", "STRING")
     RETURN_NAMES = ("overlay", "heatmap", "mask", "words", "report")
     OUTPUT_TOOLTIPS = (
-        "The heat laid over the image: one labelled grid for each image, outlined at the threshold, or one plain picture "
-        "for each prompt and image.",
+        "The heat laid over the image: one labelled grid for each image, outlined at the threshold, or one plain "
+        "picture for each prompt and image.",
         "Heat in 0..1 at the image's size: all images for the first prompt, then all for the second, and so on.",
         "1 where the heat reaches the threshold, in the same order; usable for inpainting at once.",
         "The words of each prompt, tinted by how much each counts; dashed frames mark neglected ones (below 0.7).",
