@@ -113,8 +113,8 @@ BOX_CONTRAST: Any = (
         "step": 0.05,
         "advanced": True,
         "tooltip": "How much it counts what CLIP reads in each box: this object, and not another one or the rest of "
-        "the picture. Not in the paper; the example 06 Each object in its box uses it alone, with box_weight 0. 0 turns "
-        "it off.",
+        "the picture. Not in the paper; the example 06 Each object in its box uses it alone, with box_weight 0. 0 "
+        "turns it off.",
     },
 )
 
