@@ -60,12 +60,12 @@ def main() -> int:
     with running_host(options.host) as address, ComfyClient(address) as client:
         for file in EXAMPLES:
             if wanted(file.stem, options.names) and file.stem[:2] in THUMBNAILS:
-                save(thumbnail(client, file), FOLDER / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
+                save(captioned(thumbnail(client, file), file), FOLDER / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
                 made += 1
         with graph_page(client, missing_files(client)) as page:
             for file in EXAMPLES:
                 if wanted(file.stem, options.names) and file.stem[:2] not in THUMBNAILS:
-                    save(graph_of(page, file), FOLDER / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
+                    save(captioned(graph_of(page, file), file), FOLDER / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
                     made += 1
             for name, wiring in WIRINGS.items():
                 if wanted(name, options.names):
@@ -157,6 +157,17 @@ def thumbnail(client: ComfyClient, file: Path) -> Image.Image:
             row += [labelled(picture, label and (" " if place else label)) for place, picture in enumerate(pictures)]
         rows.append(beside(row))
     return below(rows)
+
+
+def captioned(picture: Image.Image, file: Path) -> Image.Image:
+    """With what the example needs written below it, as its name says it."""
+    needs = file.stem.split(" - ")[-1]
+    size = max(22, picture.width // 26)
+    sheet = Image.new("RGB", (picture.width, picture.height + 2 * size), PAPER)
+    sheet.paste(picture, (0, 0))
+    place = (picture.width // 2, picture.height + size)
+    ImageDraw.Draw(sheet).text(place, needs, INK, ImageFont.load_default(size), anchor="mm")
+    return sheet
 
 
 def shown(client: ComfyClient, outputs: dict[str, Any]) -> list[Image.Image]:
