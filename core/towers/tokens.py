@@ -90,9 +90,7 @@ def _read(tokenizer: Any, prompt: str, row: list[int], end: int | None) -> _Row:
     # What was added around them (start, end, padding) and what was cut off is whatever is not their common run.
     run = SequenceMatcher(None, row, ids, autojunk=False).find_longest_match(0, len(row), 0, len(ids))
     kept = ids.index(end) if end in ids else len(ids)
-    positions = [
-        run.a + i - run.b if run.b <= i < min(run.b + run.size, kept) else None for i in range(len(ids))
-    ]
+    positions = [run.a + i - run.b if run.b <= i < min(run.b + run.size, kept) else None for i in range(len(ids))]
     content, words, cut_off = _group(text, spans, positions)
     return content, tuple(replace(word, span=span_in_source(origin, *word.span)) for word in words), cut_off
 
@@ -110,8 +108,8 @@ def _pieces(tokenizer: Any, prompt: str, text: str) -> _Pieces:
     inner = getattr(tokenizer, "tokenizer", None)
     if not getattr(inner, "is_fast", False):
         raise InputError(
-            f"the tokenizer of this CLIP is a {type(inner or tokenizer).__name__}, which does not tell where its tokens "
-            "stand in the text; load it from its tokenizer.json"
+            f"the tokenizer of this CLIP is a {type(inner or tokenizer).__name__}, which does not tell where in the "
+            "text its tokens stand; load it from its tokenizer.json"
         )
     encoded = inner(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     return encoded["input_ids"], encoded["offset_mapping"]
