@@ -103,6 +103,8 @@ def _end_token(tokenizer: Any) -> int | None:
 
 def _pieces(tokenizer: Any, prompt: str, text: str) -> _Pieces:
     """All tokens of a prompt, none added and none cut off, and their spans in its cleaned ``text``."""
+    if hasattr(tokenizer, "pieces"):  # from files
+        return tokenizer.pieces(text)
     if hasattr(tokenizer, "byte_decoder"):  # open_clip's own BPE
         return _bpe_pieces(tokenizer, prompt, text)
     inner = getattr(tokenizer, "tokenizer", None)
