@@ -17,6 +17,7 @@ from ..towers.tokens import tokenize
 from .class_prompts import ClassPrompts, Position
 
 _PROMPTS_PER_PASS = 256
+_WORD = "dog"  # any word that a stop can follow
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class ContextPrompts:
                 f"the text tower of {clip.name} looks both ways or has a class token of its own; prompts can be "
                 "learned for causal towers (OpenAI, LAION, DataComp and alike): choose one of those"
             )
-        rows = [_lay_out(clip, name, context_tokens, position) for name in names]
+        stop = _stop(clip)
+        rows = [_lay_out(clip, name, stop, context_tokens, position) for name in names]
         length = max(len(ids) for ids, _, _ in rows)
         if length > clip.text.positional_embedding.shape[0]:
             longest = names[max(range(len(rows)), key=lambda i: len(rows[i][0]))]
@@ -76,17 +78,21 @@ class ContextPrompts:
         return self.base + F.pad(context, (0, 0, 0, 1))[self.context_index]
 
 
-def _lay_out(clip: ExplainableCLIP, name: str, n: int, position: Position) -> tuple[list[int], list[int], list[int]]:
-    """Token ids, context indices (n: none) and name mask of one prompt, up to EOT."""
-    tokens = tokenize(clip, [name + "."])
+def _lay_out(
+    clip: ExplainableCLIP, name: str, stop: list[int], n: int, position: Position
+) -> tuple[list[int], list[int], list[int]]:
+    """Token ids, context indices (n: none) and name mask of one prompt, up to EOT.
+
+    The name is tokenized alone: a name that ends in a mark ("C++", "Dr.") would lose it to the stop's token.
+    """
+    tokens = tokenize(clip, [name])
     content = tokens.content[0]
-    if tokens.cut_off[0] or len(content) < 2:
+    if tokens.cut_off[0] or not content:
         raise InputError(f"class {name!r} has no words, or more than this CLIP reads; rename it")
     ids = tokens.ids[0].tolist()
-    start, stop, end = ids[: content[0]], ids[content[-1]], ids[content[-1] + 1]
-    words = [ids[i] for i in content[:-1]]
+    start, words, end = ids[: content[0]], [ids[i] for i in content], ids[content[-1] + 1]
     before = {"end": n, "middle": n // 2, "front": 0}[position]
-    row = [*start, *[0] * before, *words, *[0] * (n - before), stop, end]
+    row = [*start, *[0] * before, *words, *[0] * (n - before), *stop, end]
     first = len(start)
     after = first + before + len(words)
     index = [n] * len(row)
@@ -94,6 +100,13 @@ def _lay_out(clip: ExplainableCLIP, name: str, n: int, position: Position) -> tu
     index[after : after + n - before] = range(before, n)
     mask = [int(first + before <= i < after) for i in range(len(row))]
     return row, index, mask
+
+
+def _stop(clip: ExplainableCLIP) -> list[int]:
+    """The token of a full stop after a word; none where the tokenizer drops punctuation."""
+    tokens = tokenize(clip, [_WORD + "."])
+    word = {position for word in tokens.words[0] for position in word.positions}
+    return [int(tokens.ids[0, i]) for i in tokens.content[0] if i not in word]
 
 
 def _pad(row: list[int], length: int, value: int) -> list[int]:

@@ -14,6 +14,7 @@ from ..errors import InputError
 from . import hugging_face
 from .architecture import Activation, build_model, infer_config, wants_quick_gelu
 from .kinds import require_clip, understood
+from .tokenizer import find_tokenizer, token_rows
 from .weights import StateDict, fingerprint, read_weights
 
 _HALF = (0.5, 0.5, 0.5)
@@ -60,7 +61,7 @@ def load_checkpoint(
         mean, std = _pixel_statistics(preprocess, state)
     return ExplainableCLIP(
         model=model.to(dtype),
-        tokenizer=tokenizer or find_tokenizer(config, path.parent, path.name),
+        tokenizer=tokenizer or find_tokenizer(config, path.parent, path.name, token_rows(model)),
         name=path.stem if model_name is None else model_name,
         image_mean=mean,
         image_std=std,
@@ -143,25 +144,3 @@ def _pixel_statistics(preprocess: dict[str, Any], state: StateDict) -> tuple[Any
     if len(mean) != 3 or len(std) != 3:
         raise ValueError(f"mean {mean} and std {std} should be three numbers each")
     return tuple(map(float, mean)), tuple(map(float, std))
-
-
-def find_tokenizer(config: dict[str, Any], folder: Path, file_name: str) -> Any:
-    """The tokenizer of a configuration; files of a Hugging Face tokenizer are looked for beside the checkpoint.
-
-    Raises:
-        InputError: they are not there.
-    """
-    import open_clip
-
-    text = config["text_cfg"]
-    context = text.get("context_length", 77)
-    wanted = text.get("hf_tokenizer_name")
-    if not wanted:
-        return open_clip.SimpleTokenizer(context_length=context, **text.get("tokenizer_kwargs", {}))
-    if not (folder / "tokenizer.json").is_file() and not (folder / "tokenizer_config.json").is_file():
-        raise InputError(
-            f"checkpoint {file_name} needs the tokenizer {wanted}, whose files are not beside it; put tokenizer.json "
-            f"(and tokenizer_config.json) of huggingface.co/{wanted} into {folder}"
-        )
-    with understood(f"the tokenizer in {folder}"):
-        return open_clip.tokenizer.HFTokenizer(str(folder), context_length=context, **text.get("tokenizer_kwargs", {}))

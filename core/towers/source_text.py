@@ -8,7 +8,6 @@ together are the whole's, each came from its part.
 from __future__ import annotations
 
 import functools
-import os
 import re
 from collections.abc import Callable
 
@@ -101,8 +100,8 @@ def _places(source: str) -> list[int]:
 def _but_for_the_ends(source: str, cleaned: str) -> list[Span]:
     """A part that can't be divided: what is the same at its ends, and the rest as one."""
     one, other = source.casefold(), cleaned.casefold()
-    before = len(os.path.commonprefix([one, other]))
-    after = len(os.path.commonprefix([one[before:][::-1], other[before:][::-1]]))
+    before = _shared(one, other)
+    after = _shared(one[before:][::-1], other[before:][::-1])
     changed = len(cleaned) - before - after
     if len(one) != len(source) or len(other) != len(cleaned) or changed <= 0:
         return [(0, len(source))] * len(cleaned)
@@ -111,3 +110,8 @@ def _but_for_the_ends(source: str, cleaned: str) -> list[Span]:
         *[(before, len(source) - after)] * changed,
         *[(i, i + 1) for i in range(len(source) - after, len(source))],
     ]
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts have in common at their beginnings."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

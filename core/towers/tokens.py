@@ -103,13 +103,15 @@ def _end_token(tokenizer: Any) -> int | None:
 
 def _pieces(tokenizer: Any, prompt: str, text: str) -> _Pieces:
     """All tokens of a prompt, none added and none cut off, and their spans in its cleaned ``text``."""
+    if hasattr(tokenizer, "pieces"):  # from files
+        return tokenizer.pieces(text)
     if hasattr(tokenizer, "byte_decoder"):  # open_clip's own BPE
         return _bpe_pieces(tokenizer, prompt, text)
     inner = getattr(tokenizer, "tokenizer", None)
     if not getattr(inner, "is_fast", False):
         raise InputError(
-            f"the tokenizer of this CLIP is a {type(inner or tokenizer).__name__}, which does not tell where its tokens "
-            "stand in the text; load it from its tokenizer.json"
+            f"the tokenizer of this CLIP is a {type(inner or tokenizer).__name__}, which does not tell where in the "
+            "text its tokens stand; load it from its tokenizer.json"
         )
     encoded = inner(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     return encoded["input_ids"], encoded["offset_mapping"]
