@@ -38,7 +38,7 @@ class TestMetadata:
         version = PROJECT["project"]["version"]
         assert re.fullmatch(r"\d+\.\d+\.\d+", version)
         changes = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
-        assert changes[0] == version
+        assert next(entry for entry in changes if entry != "Unreleased") == version
         cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text("utf-8"), re.MULTILINE)
         assert cited is not None
         assert cited[1] == version
