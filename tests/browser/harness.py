@@ -43,6 +43,7 @@ def node_info(cls: Any) -> dict[str, Any]:
         "python_module": "custom_nodes.clip-explainability",
         "category": cls.CATEGORY,
         "output_node": getattr(cls, "OUTPUT_NODE", False),
+        "search_aliases": list(getattr(cls, "SEARCH_ALIASES", ())),
     }
 
 
