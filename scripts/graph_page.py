@@ -131,7 +131,7 @@ def open_editor(browser: Any, address: str, height: int) -> Any:
 
 def crowded(page: Any, gap: int = 40) -> list[tuple[str, str]]:
     """Pairs of nodes with less than ``gap`` between them, as the page shows them now: run the workflow first."""
-    return [tuple(pair) for pair in page.evaluate(CROWDED, gap)]
+    return [(one, other) for one, other in page.evaluate(CROWDED, gap)]
 
 
 class GraphPage:

@@ -83,6 +83,12 @@ class Session {
     this.draw();
   }
 
+  /** The frontend puts a new node's element in its place some frames later, which would take it out of the dialog. */
+  enlargeOnceMounted(tries = 120) {
+    if (this.root.isConnected) this.enlarge(true);
+    else if (tries > 0) requestAnimationFrame(() => this.enlargeOnceMounted(tries - 1));
+  }
+
   // ---- to the graph
 
   changed() {
@@ -138,7 +144,7 @@ class Session {
     this.background.lastSize = before.background.lastSize;
     if (before.enlarged.isOpen) {
       before.enlarge(false);
-      this.enlarge(true);
+      this.enlargeOnceMounted();
     }
     if (before.focusToRestore) this.restoreFocus(before.focusToRestore);
     before.focusToRestore = null;
