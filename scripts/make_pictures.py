@@ -60,7 +60,10 @@ def main() -> int:
     with running_host(options.host) as address, ComfyClient(address) as client:
         for file in EXAMPLES:
             if wanted(file.stem, options.names) and file.stem[:2] in THUMBNAILS:
-                save(captioned(thumbnail(client, file), file), FOLDER / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
+                picture = thumbnail(client, file)
+                save(captioned(picture, file), FOLDER / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
+                if file == EXAMPLES[0]:
+                    save(picture, IMAGES / f"{RELEVANCY_PICTURE}.jpg", LARGEST_THUMBNAIL)
                 made += 1
         with graph_page(client, missing_files(client)) as page:
             for file in EXAMPLES:
@@ -78,8 +81,6 @@ def main() -> int:
             if wanted(BOX_EDITOR, options.names):
                 save(box_editor(page), IMAGES / f"{BOX_EDITOR}.jpg", LARGEST_PICTURE)
                 made += 1
-    if wanted(RELEVANCY_PICTURE, options.names):
-        (IMAGES / f"{RELEVANCY_PICTURE}.jpg").write_bytes(example("01").with_suffix(".jpg").read_bytes())
     say(f"{made} pictures; {sum(file.stat().st_size for file in IMAGES.iterdir()) / 1e6:.2f} MB in {IMAGES}")
     return 0 if made else 1
 
