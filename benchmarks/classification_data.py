@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from benchmark_pack import ROOT
-from clip_explainability.core.classification.image_folder import list_images, read_view
+from clip_explainability.core.classification.support import support_from_folder
 from clip_explainability.core.classification.zero_shot import encode_images
 from clip_explainability.core.clip import ExplainableCLIP
 from clip_explainability.core.demo import art, scenes
 
 FETCHED_ART = ROOT / "training" / ".cache" / "art"
-_CHUNK = 64
 
 
 @dataclass(frozen=True)
@@ -98,13 +97,13 @@ def use_vendor(vendor: str) -> None:
 
 def folder_pool(clip: ExplainableCLIP, folder: str) -> Pool:
     """The images of a folder with one sub-folder a class (ImageNet's layout)."""
-    found = list_images(folder)
-    features = []
-    for start in range(0, len(found.paths), _CHUNK):
-        views = [read_view(clip, path) for path in found.paths[start : start + _CHUNK]]
-        features.append(encode_images(clip, torch.cat(views)))
-        print(f"  {start + len(views)} of {len(found.paths)} images encoded", end="\r", flush=True)
+
+    def report(done: int, total: int) -> None:
+        print(f"  {done} of {total} images read", end="\r", flush=True)
+
+    found = support_from_folder(clip, folder, report=report)
     print()
-    labels = torch.tensor(found.labels)
+    for item in found.left_out:
+        print(f"  left out: {item.reason}")
     names = tuple(name.replace("_", " ") for name in found.classes)
-    return Pool(names, torch.cat(features), labels, torch.zeros_like(labels), ("-",), None)
+    return Pool(names, found.features, found.labels, torch.zeros_like(found.labels), ("-",), None)

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from benchmark_pack import ROOT
+from clip_explainability.core import left_out
 from clip_explainability.core.clip import ExplainableCLIP
 from clip_explainability.core.datasets.annotated import AnnotatedImage
 from clip_explainability.core.datasets.coco import read_coco
@@ -74,7 +75,7 @@ def variants(clip: ExplainableCLIP, names: list[str]) -> list[Variant]:
     """Every method that applies to the CLIP; relevancy also with the last block alone, the best made finer."""
     found = []
     for name in names:
-        if clip.vision.family not in METHODS[name].families:
+        if not METHODS[name].applies_to(clip.vision):
             continue
         projection = find_projection(clip) if name == "eclip" else None
         if name == "eclip" and projection is None:
@@ -310,6 +311,8 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         "seconds": round(time.perf_counter() - start),
         "methods": rows,
     }
+    if options.dataset != "demo":
+        result["left_out"] = options.left_out
     return _report(result, clip, chosen, options)
 
 
@@ -330,7 +333,9 @@ def _images(options: argparse.Namespace) -> tuple[Iterable[AnnotatedImage], Iter
     if options.root is None:
         raise SystemExit(f"--dataset {options.dataset} needs --root: the folder that holds it")
     read = FOLDERS[options.dataset]
-    tuned_count = max(1, min(100, sum(1 for _ in read(options.root)) // 10))
+    all_images = read(options.root)
+    tuned_count = max(1, min(100, sum(1 for _ in all_images) // 10))
+    options.left_out = left_out.report(all_images.left_out)
     return itertools.islice(read(options.root), tuned_count), itertools.islice(read(options.root), tuned_count, None)
 
 

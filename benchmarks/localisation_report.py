@@ -41,6 +41,7 @@ def markdown(result: dict[str, Any]) -> str:
         f"{result['queries']} object queries ({result['faithfulness_queries']} of them for deletion and insertion), "
         f"{result['dataset']}, CLIP: {result['clip']} ({result['fingerprint']}). "
         f"{machine_line(result['machine'])}; {result['seconds']} s.",
+        *_left_out(result),
         "",
         "| method | " + " | ".join(COLUMNS.values()) + " | ms a prompt | threshold |",
         "| --- |" + " ---: |" * (len(COLUMNS) + 2),
@@ -53,6 +54,14 @@ def markdown(result: dict[str, Any]) -> str:
             cells.append(f"{f'**{text}**' if row[key] == best[key] else text} ±{(high - low) / 2:.3f}")
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {row['ms']:.1f} | {row['threshold']:.2f} |")
     return "\n".join(lines) + "\n"
+
+
+def _left_out(result: dict[str, Any]) -> list[str]:
+    """A line that says how much of a folder could not be used, if anything."""
+    count = result.get("left_out", {}).get("count", 0)
+    return [f"{count} pictures or annotations could not be used and are left out (see localisation.json)."] * (
+        count > 0
+    )
 
 
 def picture(result: dict[str, Any], example: Example | None) -> Any:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 
 from .clip import ExplainableCLIP
 from .edges import follow_edges
 from .errors import InputError, UnsupportedFamilyError
 from .grad_mode import gradients, normal
 from .methods import MapOptions, find_method
+from .precision import unit
 from .relevancy import TextTrace, trace_texts, word_relevancy
 from .towers.text import require_word_tower
 from .towers.tokens import TokenBatch, tokenize, truncation_warning
@@ -50,23 +50,36 @@ class Explanation:
 def check_images(images: torch.Tensor, name: str = "image") -> torch.Tensor:
     """Check a batch of images ``[B, C, H, W]`` and return it as float ``[B, 3, H, W]`` in 0..1.
 
-    One channel is repeated; with four the image is laid over white by its alpha. ``name`` is the input's, for messages.
+    One channel is repeated; with four the image is laid over white by its alpha. Bytes (uint8) are taken as 0..255;
+    what a decoder or upscaler overshoots is cut off. ``name`` is the input's, for messages.
 
     Raises:
-        InputError: wrong shape, empty, or NaN or infinite pixels.
+        InputError: wrong shape, empty, NaN or infinite pixels, or values that are plainly not in 0..1.
     """
     if images.dim() != 4 or images.shape[1] not in (1, 3, 4) or 0 in images.shape:
         raise InputError(
             f"{name} has shape {tuple(images.shape)}; expected a non-empty batch [B, C, H, W] with 1, 3 or 4 channels"
         )
-    images = images.float()
+    images = images.float() / 255 if images.dtype == torch.uint8 else images.float()
     check_finite(images, name, "pixels")
+    _check_range(images, name)
     images = images.clamp(0, 1)
     if images.shape[1] == 1:
         return images.expand(-1, 3, -1, -1)
     if images.shape[1] == 4:
         return images[:, :3] * images[:, 3:] + (1 - images[:, 3:])
     return images
+
+
+def _check_range(images: torch.Tensor, name: str) -> None:
+    """Refuse pictures in 0..255 or -1..1, which cutting off at 0 and 1 would turn white, or half black, in silence.
+
+    Bright lights of a wide range and overshoot leave a picture's mean below 2 and its pixels above -1/2.
+    """
+    low, high = (float(bound) for bound in images.aminmax())
+    if low < -0.5 or (high > 2 and float(images.mean()) > 2):
+        remedy = "add 1 and divide by 2" if low < -0.5 and high <= 1.5 else "divide by 255, or by what white is"
+        raise InputError(f"{name} has pixels from {low:g} to {high:g}; images are in 0..1: {remedy}")
 
 
 def check_finite(batch: torch.Tensor, name: str, values: str) -> None:
@@ -131,14 +144,14 @@ def explain(
     with gradients():
         tokens = tokenize(clip, prompts)
         words = _trace_words(clip, tokens)
-        text_features = words.features if words else F.normalize(clip.model.encode_text(tokens.ids).float(), dim=-1)
+        text_features = words.features if words else unit(clip.model.encode_text(tokens.ids))
         text_features = text_features.detach()
         maps, features = [], []
         for pixels in normal(images).split(_IMAGES_PER_PASS):
             pixels = pixels.to(clip.device)
             view_maps, view_features = [], []
             for view in views:
-                window = cut_view(pixels, view, clip.image_size)
+                window = cut_view(pixels, view, clip.image_size, clip.interpolation)
                 found = chosen.patch_maps(clip, window, text_features, options)
                 view_maps.append(found.maps.detach())
                 view_features.append(found.features.detach())
@@ -197,5 +210,5 @@ def _assemble(
         words=tuple(tuple(word.text for word in row) for row in tokens.words),
         cut_off=tokens.cut_off,
         word_scores=per_word,
-        warnings=(warning,) if warning else (),
+        warnings=(*clip.notes, *((warning,) if warning else ())),
     )

@@ -1,14 +1,40 @@
-"""Files that are written whole or not at all."""
+"""Files: read with a clear error, written whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import InputError
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """All that a file holds; raises :class:`InputError`, which names it, where it can't be read."""
+    try:
+        require_file(path)
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{os.fspath(path)!r} can't be read ({why(error)}); check the name and the permissions"
+        ) from error
+
+
+def require_file(path: str | os.PathLike[str]) -> None:
+    """Raise :class:`OSError` unless a file can be read there: a pipe or device would be waited for."""
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        raise OSError("it is a folder" if stat.S_ISDIR(mode) else "it is no file but a device or pipe")
+
+
+def why(error: OSError) -> str:
+    """An operating system's error in a few words, without the path."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file, or it is a link to none"
+    return error.strerror or str(error)
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> Path:

@@ -14,6 +14,9 @@ from .grad_mode import gradients, normal
 from .guidance.box_contrast import box_contrast, boxes_hold, views_inside, views_outside
 from .guidance.cutouts import resample, seeded_generator
 from .guidance.prompt import readable_prompt
+from .methods import MapOptions
+from .methods.grad_cam import GradCAM
+from .precision import unit
 from .relevancy import image_relevancy, trace_images
 from .towers.tokens import tokenize
 from .words.neglected import NEGLECTED_BELOW, NeglectedWords, find_neglected
@@ -109,6 +112,8 @@ def relevancy_inside(
 ) -> torch.Tensor:
     """Share of each object's relevancy (last block, as in the box loss) that lies inside its mask: ``[B, boxes]``.
 
+    In a tower without attention over all places it is Grad-CAM's heat.
+
     ``texts``: the objects' L2-normalised features ``[boxes, D]``.
     """
     if not constraints:
@@ -119,7 +124,10 @@ def relevancy_inside(
     with gradients():
         for part in normal(images).split(_IMAGES_PER_PASS):
             pixels = resample(part.to(clip.device), clip.image_size).clamp(0, 1)
-            maps = image_relevancy(trace_images(clip, pixels, blocks=1), texts).detach().cpu()
+            if clip.vision.offers("attention"):
+                maps = image_relevancy(trace_images(clip, pixels, blocks=1), texts).detach().cpu()
+            else:
+                maps = GradCAM().patch_maps(clip, pixels, texts, MapOptions()).maps.detach().cpu()
             total = maps.sum(dim=(-2, -1)).clamp(min=torch.finfo(maps.dtype).tiny)
             shares.append(((maps * masks.unsqueeze(1)).sum(dim=(-2, -1)) / total).T)
     return torch.cat(shares)
@@ -132,4 +140,4 @@ def _object_texts(clip: ExplainableCLIP, constraints: Constraints) -> torch.Tens
     if not constraints:
         return torch.zeros(0, 0)
     ids = tokenize(clip, [readable_prompt(each.prompt, "constraints").text for each in constraints]).ids
-    return F.normalize(clip.model.encode_text(ids).float(), dim=-1)
+    return unit(clip.model.encode_text(ids))

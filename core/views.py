@@ -79,10 +79,16 @@ def _windows(length: int, window: int) -> tuple[list[int], int]:
     return [round(i * (length - window) / (count - 1)) for i in range(count)], window
 
 
-def cut_view(images: torch.Tensor, view: View, tower_size: tuple[int, int]) -> torch.Tensor:
-    """``[B, 3, H, W]`` to ``[B, 3, *tower_size]``, antialiased; values stay in 0..1. Differentiable."""
+def cut_view(
+    images: torch.Tensor, view: View, tower_size: tuple[int, int], interpolation: str = "bicubic"
+) -> torch.Tensor:
+    """``[B, 3, H, W]`` to ``[B, 3, *tower_size]``, antialiased; values stay in 0..1. Differentiable.
+
+    Args:
+        interpolation: "bicubic", or "bilinear" for a CLIP that was trained so (``ExplainableCLIP.interpolation``).
+    """
     window = images[..., view.top : view.bottom, view.left : view.right]
-    return F.interpolate(window, tower_size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    return F.interpolate(window, tower_size, mode=interpolation, antialias=True, align_corners=False).clamp(0, 1)
 
 
 def merge_maps(patch_maps: list[torch.Tensor], views: tuple[View, ...], image_size: tuple[int, int]) -> torch.Tensor:

@@ -3,31 +3,31 @@
     pip install "ray[data]"
     python examples/classify_dataset.py IMAGES OUTPUT --classes classes.txt --workers 2
 
-IMAGES is a folder of images (any depth) or of WebDataset shards (``*.tar``). OUTPUT gets one Parquet file for each
-part of the work: ``image``, ``label``, ``probability``, ``margin``, ``agreement``, ``top_labels``,
-``top_probabilities`` and ``error`` (an image that can't be read is noted there and stops nothing). Killed and started
-again with the same arguments, it goes on after the parts that are done. The labels are those of the Prompt Ensemble
-Classifier node: both call the same library. Workers on other machines need this checkout and IMAGES at the same path.
+IMAGES is a folder of images (any depth), of WebDataset shards (``*.tar``, ``*.tar.gz``), or both. OUTPUT gets one
+Parquet file for each part of the work: ``image``, ``label``, ``probability``, ``margin``, ``agreement``,
+``top_labels``, ``top_probabilities`` and ``error`` (an image that can't be read is noted there and stops nothing; nor
+does a damaged shard, noted under its own name after the images that it still gave). Killed and started again with the
+same arguments, it goes on after the parts that are done. The labels are those of the Prompt Ensemble Classifier node:
+both call the same library. Workers on other machines need this checkout and IMAGES at the same path.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib
-import io
 import json
 import os
 import sys
-import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS_FILE = "settings.json"
+_MOST_SHOWN = 3  # errors of a part; the Parquet file holds them all
 
 
 def load_pack() -> Any:
@@ -69,32 +69,14 @@ class Part:
 
 def plan(settings: Settings) -> list[Part]:
     """Cut the data set into parts; the same data set always gives the same ones."""
-    extensions = load_pack().classification.image_folder.EXTENSIONS
-    root = Path(settings.images)
-    if not root.is_dir():
-        raise SystemExit(f"{root} is not a folder")
-    shards = sorted(str(path.relative_to(root)) for path in root.rglob("*.tar"))
-    if shards:
-        return [Part(number, (shard,)) for number, shard in enumerate(shards)]
-    files = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.suffix.lower() in extensions)
-    if not files:
-        raise SystemExit(f"{root} holds neither images nor .tar shards")
-    size = settings.part_size
-    return [Part(number, tuple(files[i : i + size])) for number, i in enumerate(range(0, len(files), size))]
-
-
-def read_part(root: Path, part: Part) -> Iterator[tuple[str, str | io.BytesIO]]:
-    """Name and file of every image of a part."""
-    extensions = load_pack().classification.image_folder.EXTENSIONS
-    for name in part.files:
-        if not name.endswith(".tar"):
-            yield name, str(root / name)
-            continue
-        with tarfile.open(root / name) as shard:
-            for member in shard:
-                file = shard.extractfile(member) if Path(member.name).suffix.lower() in extensions else None
-                if file is not None:
-                    yield f"{name}/{member.name}", io.BytesIO(file.read())
+    core = load_pack()
+    left_out: list[Any] = []
+    try:
+        pieces = core.shards.cut_into_pieces(Path(settings.images), settings.part_size, left_out)
+    except core.errors.InputError as error:
+        raise SystemExit(str(error)) from error
+    core.left_out.warn(settings.images, left_out)
+    return [Part(number, files) for number, files in enumerate(pieces)]
 
 
 class PartClassifier:
@@ -118,23 +100,29 @@ class PartClassifier:
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Classify one part; writes its file whole or not at all."""
         start = time.perf_counter()
-        part = Part(row["number"], tuple(row["files"]))
+        part = Part(row["number"], tuple(map(os.fsdecode, row["files"])))
+        read_view = self.core.classification.image_folder.read_view
         rows: list[dict[str, Any]] = []
         names: list[str] = []
         views: list[Any] = []
-        for name, file in read_part(Path(self.settings.images), part):
+        for name, file in self.core.shards.pictures_of(Path(self.settings.images), part.files):
+            shown = self.core.left_out.plain_name(name)
             try:
-                views.append(self.core.classification.image_folder.read_view(self.clip, file, self.settings.fit))
-                names.append(name)
+                if isinstance(file, self.core.errors.InputError):
+                    raise file
+                views.append(read_view(self.clip, file, self.settings.fit, name=shown))
+                names.append(shown)
             except self.core.errors.InputError as error:
-                rows.append({"image": name, "error": str(error)})
+                rows.append({"image": shown, "error": self.core.left_out.plain_name(str(error))})
             if len(views) == self.batch_size:
                 rows += self._classify(names, views)
                 names, views = [], []
         if views:
             rows += self._classify(names, views)
         self._write(part, sorted(rows, key=lambda row: row["image"]))
-        return {"part": part.number, "images": len(rows), "seconds": time.perf_counter() - start}
+        failed = [row["error"] for row in rows if row["error"]]
+        seconds = time.perf_counter() - start
+        return {"part": part.number, "images": len(rows) - len(failed), "failed": failed, "seconds": seconds}
 
     def _classify(self, names: list[str], views: list[Any]) -> list[dict[str, Any]]:
         import torch
@@ -197,16 +185,21 @@ def remaining(parts: list[Part], output: Path, settings: Settings) -> list[Part]
     """The parts that OUTPUT lacks; refuses to go on where it was made with other settings."""
     output.mkdir(parents=True, exist_ok=True)
     kept = output / SETTINGS_FILE
-    wanted = json.dumps(asdict(settings), indent=1, ensure_ascii=False)
+    files = hashlib.sha256(repr(parts).encode()).hexdigest()
+    wanted = json.dumps({**asdict(settings), "files": files}, indent=1, ensure_ascii=True)
     if kept.exists() and kept.read_text("utf-8") != wanted:
-        raise SystemExit(f"{output} was made with other settings (see {kept}): use another folder, or remove it")
+        changed = f'"files": "{files}"' not in kept.read_text("utf-8")
+        raise SystemExit(
+            f"{output} was made {'from other files' if changed else 'with other settings'} (see {kept}): use another "
+            "folder, or remove it"
+        )
     with write_whole(kept) as file:
         file.write(wanted.encode())
     return [part for part in parts if not (output / part.output).exists()]
 
 
 def classify_dataset(settings: Settings, output: Path, workers: int, batch_size: int, threads: int) -> int:
-    """Classify what is left to do; returns the number of images done in this run."""
+    """Classify what is left to do; returns the number of images done in this run, without those that can't be read."""
     import ray
 
     parts = plan(settings)
@@ -215,17 +208,22 @@ def classify_dataset(settings: Settings, output: Path, workers: int, batch_size:
     if not left:
         return 0
     start_ray(workers)
-    rows = [{"number": part.number, "files": list(part.files)} for part in left]
+    rows = [{"number": part.number, "files": list(map(os.fsencode, part.files))} for part in left]  # any file name
     data = ray.data.from_items(rows, override_num_blocks=len(rows))  # a block a part, so that workers share them
     done = data.map(
         PartClassifier,
         fn_constructor_args=(settings, str(output), batch_size, threads),
         concurrency=min(workers, len(rows)),
     )
-    images = 0
+    images = failed = 0
     for row in done.iter_rows():
         images += row["images"]
+        failed += len(row["failed"])
         print(f"part {row['part']}: {row['images']} images, {row['images'] / row['seconds']:.1f} a second", flush=True)
+        for error in row["failed"][:_MOST_SHOWN]:
+            print(f"  left out: {error}", flush=True)
+    if failed:
+        print(f"{failed} images or shards could not be read: see 'error' in {output}", flush=True)
     return images
 
 
@@ -264,9 +262,16 @@ def main(arguments: list[str]) -> int:
     given = parse_arguments(arguments)
     if given.ensemble == "zpe weights":
         raise SystemExit("'zpe weights' weighs templates by the whole data set at once: choose another ensemble")
+    core = load_pack()
+    try:
+        classes = core.text_files.read_text(given.classes)
+        core.classification.classes.parse_classes(classes)
+        core.classification.templates.preset_templates(given.templates)
+    except core.errors.InputError as error:
+        raise SystemExit(str(error)) from error
     settings = Settings(
         images=str(Path(given.images).resolve()),
-        classes=given.classes.read_text("utf-8"),
+        classes=classes,
         clip=str(Path(given.clip).resolve()) if given.clip else None,
         templates=given.templates,
         ensemble=given.ensemble,

@@ -171,7 +171,7 @@ class BoxSpatialConstraint:
             template=template[0],
             detected=detected,
             masks=shapes,
-            labels=[line for text in labels or [] for line in text.splitlines() if line.strip()],
+            labels=[line for text in labels or [] for line in core.text_files.plain_lines(text)],
             chained=chained,
         )
         if not found:

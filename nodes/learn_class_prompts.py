@@ -129,7 +129,8 @@ class LearnClassPrompts:
                     {
                         "default": "",
                         "tooltip": "A folder with one sub-folder a class, whose names are the class names; absolute, "
-                        "or inside ComfyUI's input folder.",
+                        "or inside ComfyUI's input folder. Images that can't be read are left out and listed in the "
+                        "report.",
                     },
                 ),
                 "save_as": (
@@ -146,13 +147,7 @@ class LearnClassPrompts:
     @classmethod
     def IS_CHANGED(cls, folder: str | None = "", **_: Any) -> str:
         """A folder's images may change without any widget doing so."""
-        if not folder:
-            return ""
-        root = host.input_path(folder)
-        if not root.is_dir():
-            return folder
-        files = sorted(path for path in root.rglob("*") if path.is_file())
-        return "\n".join(f"{path} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in files)
+        return host.folder_state(folder)
 
     def learn(
         self,
@@ -193,7 +188,7 @@ class LearnClassPrompts:
         if file is not None:
             core.classification.class_prompts.save_class_prompts(learned, file)
         chart = core.drawing.learning_chart.learning_chart(learned.history).unsqueeze(0)
-        report = core.report.to_json(_report(learned, settings, file))
+        report = core.report.to_json(_report(learned, settings, support, file))
         return {"ui": host.preview_images(chart), "result": (learned, chart, report)}
 
     def _support(self, clip: HostedClip, image: torch.Tensor | None, labels: str, folder: str) -> SupportSet:
@@ -204,8 +199,8 @@ class LearnClassPrompts:
                 images = core.explain.check_images(image_to_core(image))
                 names = support.parse_labels(labels, len(images))
                 sets.append(support.support_from_batch(clip.ready(), images, names, report=report))
-            if folder.strip():
-                path = host.input_path(folder.strip())
+            path = host.input_path(folder)
+            if path is not None:
                 sets.append(support.support_from_folder(clip.ready(), path, report=report))
         if not sets:
             raise core.errors.InputError("image and folder are both empty; connect labelled images or name a folder")
@@ -239,11 +234,14 @@ def _keep(prompts: ClassPrompts, file: Path | None) -> None:
         _log.warning("Learn Class Prompts was cancelled; the best prompts so far are in %s", kept)
 
 
-def _report(learned: ClassPrompts, settings: LearningSettings, file: Path | None) -> dict[str, Any]:
+def _report(
+    learned: ClassPrompts, settings: LearningSettings, support: SupportSet, file: Path | None
+) -> dict[str, Any]:
     return {
         "clip": learned.clip_name,
         "classes": list(learned.classes),
         "settings": asdict(settings),
         "history": [{"epoch": row[0], "loss": row[2], "accuracy": row[3]} for row in learned.history],
+        "left_out": core.left_out.report(support.left_out),
         "file": None if file is None else file.name,
     }

@@ -79,7 +79,8 @@ def prompts_of(text: str) -> list[str]:
     Raises:
         InputError: there is none.
     """
-    parsed = [core.guidance.prompt.parse_prompt(line).text for line in text.splitlines()]
+    lines = core.text_files.plain_lines(text)
+    parsed = [core.guidance.prompt.parse_prompt(line).text for line in lines]
     return [line for line in parsed if line] or [core.guidance.prompt.readable_prompt(text, "text").text]
 
 

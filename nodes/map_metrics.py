@@ -69,12 +69,20 @@ class MapMetrics:
             "auc": scores.auc,
             "in_box": scores.in_box,
         }
+        reasons = core.evaluation.metrics.why_undefined(maps, masks)
+        left_out = [
+            core.left_out.LeftOut(f"map {number}", reason)
+            for number, reason in enumerate(reasons, start=1)
+            if reason is not None
+        ]
+        core.left_out.warn("Map Metrics", left_out)
         means = {name: core.evaluation.metrics.mean_with_interval(values) for name, values in found.items()}
         report = {
             "maps": len(maps),
             "threshold": threshold,
             "mean": {name: _number(mean) for name, (mean, _, _) in means.items()},
             "interval": {name: [_number(low), _number(high)] for name, (_, low, high) in means.items()},
+            "left_out": core.left_out.report(left_out),
             "each": {name: [_number(value) for value in values.tolist()] for name, values in found.items()},
         }
         return (*(mean for mean, _, _ in means.values()), core.report.to_json(report))

@@ -171,7 +171,7 @@ class OptimizeLatent:
             seed=seed,
         )
         samples = latent["samples"]
-        companions = [each for each in (clip.patcher, vae.patcher) if each is not None]
+        companions = [each for each in (*clip.patchers, vae.patcher) if each is not None]
         pictures = len(samples) * objective.views(cutouts)
         needed = core.guidance.memory.bytes_of_pass(clip.clip, pictures)
         needed += core.guidance.memory.BACKWARD * host.decode_bytes(vae, tuple(samples.shape))

@@ -61,7 +61,7 @@ class RouteImagesByClass:
         except json.JSONDecodeError:
             data = None
         groups = core.classification.results.read_selection(data, len(image))
-        wanted = class_name.strip().casefold()
+        wanted = core.text_files.plain_line(class_name).casefold()
         matching = [i for name, indices in groups.items() if wanted and name.casefold() == wanted for i in indices]
         others = [i for i in range(len(image)) if i not in set(matching)]
         black = image[:1] * 0  # old hosts can't skip nodes, and fail on an empty batch

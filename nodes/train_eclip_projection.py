@@ -14,11 +14,14 @@ from .tensors import image_to_core
 from .trained_files import file_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import torch
 
     from ..core.clip import ExplainableCLIP
     from ..core.eclip.projection import EclipProjection
     from ..core.eclip.training import Epoch, FrozenPairs, TrainingSettings
+    from ..core.left_out import LeftOut
 
 
 class TrainECLIPProjection:
@@ -112,7 +115,7 @@ class TrainECLIPProjection:
                     {
                         "default": "",
                         "tooltip": "A folder of images, each with a text file of the same name beside it; absolute, or "
-                        "inside ComfyUI's input folder.",
+                        "inside ComfyUI's input folder. What can't be read is left out and listed in the report.",
                     },
                 ),
             },
@@ -121,11 +124,7 @@ class TrainECLIPProjection:
     @classmethod
     def IS_CHANGED(cls, folder: str | None = "", **_: Any) -> str:
         """A folder's files may change without any widget doing so."""
-        root = host.input_path(folder) if folder else None
-        if root is None or not root.is_dir():
-            return folder or ""
-        files = sorted(path for path in root.rglob("*") if path.is_file())
-        return "\n".join(f"{path} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in files)
+        return host.folder_state(folder)
 
     def train(
         self,
@@ -143,7 +142,7 @@ class TrainECLIPProjection:
         settings = core.eclip.training.TrainingSettings(epochs, batch_size, learning_rate, attention_mass, seed)
         settings.check()
         file = file_for(save_as, ECLIP_FOLDER)
-        pairs = _encode(clip.ready(), image, captions, folder.strip())
+        pairs, left_out = _encode(clip.ready(), image, captions, folder)
         projection = _train(clip.clip, pairs, settings)
         if file is not None:
             core.eclip.projection.save_projection(projection, file)
@@ -152,31 +151,45 @@ class TrainECLIPProjection:
             "clip": projection.clip_name,
             "settings": projection.settings,
             "history": [{"epoch": row[0], "loss": row[2], "accuracy": row[3]} for row in projection.history],
+            "left_out": core.left_out.report(left_out),
             "file": None if file is None else file.name,
         }
         return {"ui": host.preview_images(chart), "result": (projection, chart, core.report.to_json(report))}
 
 
-def _encode(clip: ExplainableCLIP, image: torch.Tensor | None, captions: str, folder: str) -> FrozenPairs:
-    """Both frozen towers, once over all pairs of batch and folder."""
-    sources, texts = [], []
+def _encode(
+    clip: ExplainableCLIP, image: torch.Tensor | None, captions: str, folder: str
+) -> tuple[FrozenPairs, list[LeftOut]]:
+    """Both frozen towers, once over all pairs of batch and folder; and what of the folder was left out."""
+    sources: list[Iterable[torch.Tensor | None]] = []
+    texts: list[str] = []
+    left_out: list[LeftOut] = []
     size = clip.image_size
     if image is not None:
         images = core.explain.check_images(image_to_core(image))
         texts += core.eclip.image_captions.split_captions(captions, len(images))
         sources.append(core.eclip.image_captions.batch_for_tower(images, size))
-    if folder:
-        found = core.eclip.image_captions.list_captioned_images(host.input_path(folder))
+    path = host.input_path(folder)
+    if path is not None:
+        found = core.eclip.image_captions.list_captioned_images(path)
         texts += found.captions
-        sources.append(core.eclip.image_captions.files_for_tower(found.paths, size))
+        left_out += found.left_out
+        sources.append(core.eclip.image_captions.files_for_tower(found.paths, size, left_out))
     if not sources:
         raise core.errors.InputError("image and folder are both empty; connect images with captions or name a folder")
     rows, columns = clip.vision.grid
     host.require_memory(len(texts) * rows * columns * 2 * 2048, "image and folder: keeping this many encoded images")
     with host.progress(len(texts)) as report:
-        return core.eclip.training.encode_pairs(
-            clip, itertools.chain(*sources), texts, lambda done: report(done, len(texts))
-        )
+        try:
+            pairs = core.eclip.training.encode_pairs(
+                clip, itertools.chain(*sources), texts, lambda done: report(done, len(texts))
+            )
+        except core.errors.InputError as error:
+            if not left_out:
+                raise
+            raise core.errors.InputError(f"{error}; left out {core.left_out.summary(left_out)}") from error
+    core.left_out.warn("Train ECLIP Projection", left_out)
+    return pairs, left_out
 
 
 def _train(clip: ExplainableCLIP, pairs: FrozenPairs, settings: TrainingSettings) -> EclipProjection:

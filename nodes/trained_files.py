@@ -9,6 +9,7 @@ from .. import core
 from . import host
 
 _PLAIN_NAME = re.compile(r"[\w .()+-]*\w[\w .()+-]*")
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows, whatever follows the dot
 _ROOM = 4 * 2**20  # bytes; more than such a file takes for any CLIP that is known
 
 
@@ -21,7 +22,7 @@ def file_for(save_as: str, folder: str) -> Path | None:
     if not save_as.strip():
         return None
     stem = save_as.strip().removesuffix(".safetensors")
-    if not _PLAIN_NAME.fullmatch(stem) or stem.startswith("."):
+    if not _PLAIN_NAME.fullmatch(stem) or stem.startswith(".") or _DEVICE.fullmatch(stem):
         raise core.errors.InputError(
             f"save_as is {save_as!r}; give a plain file name of letters, digits, spaces and . - + ( ), without a folder"
         )

@@ -133,6 +133,9 @@ def missing_files(client: ComfyClient) -> dict[tuple[str, str], set[str]]:
             for name, value in node["inputs"].items():
                 if isinstance(value, str) and isinstance(specs[name][0], list) and value not in specs[name][0]:
                     found.setdefault((node["class_type"], name), set()).add(value)
+    for _, kind, values in (node for wiring in WIRINGS.values() for column in wiring.columns for node in column):
+        for name in values.keys() & {"clip_name", "clip_name1", "clip_name2"}:
+            found.setdefault((kind, name), set()).add(values[name])
     return found
 
 

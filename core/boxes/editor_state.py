@@ -78,7 +78,8 @@ def _raw_boxes(state: object) -> list[Any]:
         return []
     if not isinstance(state, str):
         raise InputError(f"boxes: expected a JSON text, found {type(state).__name__}. {_REMEDY}")
-    if not state.strip():
+    state = state.strip("\ufeff \t\r\n")  # a byte order mark comes along with what is pasted from a file
+    if not state:
         return []
     try:
         data = json.loads(state, parse_constant=_no_constant)

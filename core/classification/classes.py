@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import InputError
+from ..text_files import plain_line
 
 
 @dataclass(frozen=True)
@@ -42,26 +43,26 @@ def parse_classes(text: str) -> ClassList:
         InputError: no class at all, or a line without a name.
     """
     entries = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
+    for number, line in enumerate(map(plain_line, text.splitlines()), start=1):
+        if not line:
             continue
         name, _, synonyms = line.partition("=")
-        name = _collapse(name)
+        name = name.strip()
         if not name:
-            raise InputError(f"classes: line {number} is {line.strip()!r}; write a name before the '='")
-        entries.append(ClassName(name, tuple(filter(None, map(_collapse, synonyms.split(","))))))
+            raise InputError(f"classes: line {number} is {line!r}; write a name before the '='")
+        entries.append(ClassName(name, tuple(filter(None, map(plain_line, synonyms.split(","))))))
     if not entries:
         raise InputError("classes is empty; write one class a line, such as 'dog' or 'sofa = couch, settee'")
-    return _merge(entries)
+    found = _merge(entries)
+    if len(entries) == 1 and "," in entries[0].name:
+        said = f"classes is one line, taken as the one class {entries[0].name!r}: write one class a line"
+        return ClassList(found.classes, (*found.warnings, said))
+    return found
 
 
 def from_names(names: Iterable[str]) -> ClassList:
     """A class list without synonyms."""
     return parse_classes("\n".join(name.replace("\n", " ").replace("=", " ") for name in names))
-
-
-def _collapse(name: str) -> str:
-    return " ".join(name.split())
 
 
 def _merge(entries: list[ClassName]) -> ClassList:

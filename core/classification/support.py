@@ -10,6 +10,8 @@ import torch
 
 from ..clip import ExplainableCLIP
 from ..errors import InputError
+from ..left_out import LeftOut, nothing_left, warn
+from ..text_files import plain_lines
 from ..views import Fit
 from .image_folder import list_images, read_view
 from .zero_shot import IMAGES_PER_PASS, Report, encode_images
@@ -17,11 +19,13 @@ from .zero_shot import IMAGES_PER_PASS, Report, encode_images
 
 @dataclass(frozen=True)
 class SupportSet:
-    """N labelled images: class names, L2-normalised features ``[N, D]`` and class indices ``[N]``."""
+    """N labelled images: class names, L2-normalised features ``[N, D]`` and class indices ``[N]``; and what was left
+    out of the folder that they are from."""
 
     classes: tuple[str, ...]
     features: torch.Tensor
     labels: torch.Tensor
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def parse_labels(text: str, count: int) -> list[str]:
@@ -30,8 +34,8 @@ def parse_labels(text: str, count: int) -> list[str]:
     Raises:
         InputError: another number of labels than of images.
     """
-    lines = text.splitlines() if len(text.splitlines()) > 1 else text.split(",")
-    labels = [" ".join(line.split()) for line in lines if line.strip()]
+    lines = plain_lines(text)
+    labels = lines if len(lines) > 1 else plain_lines(text.replace(",", "\n"))
     if len(labels) != count:
         raise InputError(f"labels: {len(labels)} for {count} images; write one label an image, one a line")
     return labels
@@ -51,17 +55,37 @@ def support_from_folder(
 ) -> SupportSet:
     """Images of any size in one sub-folder a class, whose names are the labels.
 
+    Images that can't be read are left out, and so are classes without any other.
+
     Raises:
-        InputError: see :func:`.image_folder.list_images` and :func:`.image_folder.read_image`.
+        InputError: see :func:`.image_folder.list_images`; or no image can be read.
     """
     found = list_images(folder)
+    left_out = list(found.left_out)
     features: list[torch.Tensor] = []
+    labels: list[int] = []
     for start in range(0, len(found.paths), IMAGES_PER_PASS):
-        views = [read_view(clip, path, fit) for path in found.paths[start : start + IMAGES_PER_PASS]]
-        features.append(encode_images(clip, torch.cat(views)))
+        views = []
+        for path, label in zip(found.paths[start:][:IMAGES_PER_PASS], found.labels[start:], strict=False):
+            try:
+                views.append(read_view(clip, path, fit))
+                labels.append(label)
+            except InputError as error:
+                left_out.append(LeftOut(str(path.relative_to(folder)), str(error)))
+        if views:
+            features.append(encode_images(clip, torch.cat(views)))
         if report is not None:
-            report(start + len(views), len(found.paths))
-    return SupportSet(found.classes, torch.cat(features), torch.tensor(found.labels))
+            report(min(start + IMAGES_PER_PASS, len(found.paths)), len(found.paths))
+    if not features:
+        raise nothing_left(f"folder {str(folder)!r}", left_out)
+    warn(f"folder {str(folder)!r}", left_out)
+    used = sorted(set(labels))
+    return SupportSet(
+        tuple(found.classes[label] for label in used),
+        torch.cat(features),
+        torch.tensor([used.index(label) for label in labels]),
+        tuple(left_out),
+    )
 
 
 def join_support(first: SupportSet, second: SupportSet) -> SupportSet:
@@ -72,4 +96,5 @@ def join_support(first: SupportSet, second: SupportSet) -> SupportSet:
         classes,
         torch.cat([first.features, second.features]),
         torch.cat([first.labels, renumber[second.labels]]),
+        first.left_out + second.left_out,
     )

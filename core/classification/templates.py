@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import InputError
+from ..text_files import plain_lines
 
 PLACEHOLDER = "{}"
 CUSTOM = "custom"
@@ -75,7 +76,7 @@ def parse_templates(text: str) -> tuple[str, ...]:
     Raises:
         InputError: no template at all, or a line without ``{}``.
     """
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = plain_lines(text)
     if not lines:
         raise InputError("custom templates is empty; write one a line, such as 'a photo of a {}', or choose a preset")
     for line in lines:

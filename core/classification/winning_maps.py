@@ -49,7 +49,7 @@ def winning_maps(
         pixels, vectors = normal(checked), normal(class_vectors).to(clip.device)
         for winner in winners.unique().tolist():
             for indices in (winners == winner).nonzero().flatten().split(_IMAGES_PER_PASS):
-                window = cut_view(pixels[indices].to(clip.device), view, clip.image_size)
+                window = cut_view(pixels[indices].to(clip.device), view, clip.image_size, clip.interpolation)
                 found = chosen.patch_maps(clip, window, vectors[winner : winner + 1], options)
                 maps[indices] = merge_maps([found.maps.detach()], (view,), size)[0]
                 done += len(indices)

@@ -15,6 +15,7 @@ the tower's own projection; the texts' side has no projection of its own; the sc
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -26,8 +27,9 @@ from ..clip import ExplainableCLIP
 from ..errors import InputError, UnsupportedFamilyError
 from ..methods.base import MapOptions
 from ..methods.rollout import Rollout
-from ..towers.patch_features import head_input, patch_tokens
-from ..towers.patch_tokens import run_tower
+from ..precision import unit
+from ..towers.patch_features import head_input, patch_features, patch_tokens
+from ..towers.patch_tokens import ImagePass, run_tower
 from ..towers.text import encode_tokens
 from ..towers.tokens import tokenize
 from .projection import EclipProjection, initial_projection
@@ -75,7 +77,7 @@ class FrozenPairs:
 
     Attributes:
         hidden: head input of every patch ``[n, rows * columns, width]``, on the CPU, fp16 where that can hold it.
-        attention: attention rollout from the image feature to the patches ``[n, rows * columns]``, fp32.
+        attention: from the image feature to the patches ``[n, rows * columns]``, fp32 (attention rollout).
         texts: L2-normalised caption features ``[n, D]``, fp32.
         captions: n strings; equal ones are no negatives of each other.
     """
@@ -102,36 +104,52 @@ def masked_max_pool(patches: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return patches.masked_fill(~mask.unsqueeze(-1), float("-inf")).amax(dim=-2)
 
 
+def _attention(clip: ExplainableCLIP, pixels: torch.Tensor, tower: ImagePass) -> torch.Tensor:
+    """What the image feature is read from, whatever the text ``[B, rows * columns]`` >= 0: attention rollout; in towers
+    without attention over all places, how much each place agrees with the image feature."""
+    if clip.vision.offers("attention"):
+        return Rollout().patch_maps(clip, pixels, tower.features[:1], MapOptions()).maps[0].flatten(1)
+    return torch.einsum("bnd,bd->bn", patch_features(clip, tower.tokens), tower.features).clamp(min=0)
+
+
 @torch.no_grad()
 def encode_pairs(
     clip: ExplainableCLIP,
-    images: Iterable[torch.Tensor],
+    images: Iterable[torch.Tensor | None],
     captions: list[str],
     report: Callable[[int], None] = lambda done: None,
 ) -> FrozenPairs:
     """Run both frozen towers once over all pairs.
 
     Args:
-        images: n images ``[3, h, w]`` in 0..1 at the tower's size, taken a few at a time.
+        images: n images ``[3, h, w]`` in 0..1 at the tower's size, taken a few at a time; a pair without one (None) is
+            left out.
         captions: n strings.
         report: called with the number of pairs done; may raise to stop.
     """
-    if len(captions) < 2:
-        raise InputError(f"{len(captions)} image-caption pairs are too few; give at least 2, better hundreds")
+    _require_pairs(len(captions))
     hidden, attention, texts = [], [], []
-    waiting: list[torch.Tensor] = []
-    source = iter(images)
+    kept: list[str] = []
+    source = zip(images, captions, strict=True)
     for start in range(0, len(captions), _IMAGES_PER_PASS):
-        chunk = captions[start : start + _IMAGES_PER_PASS]
-        waiting = [next(source) for _ in chunk]
-        pixels = torch.stack(waiting).to(clip.device)
-        tower = run_tower(clip, pixels)
-        hidden.append(_compact(head_input(clip, patch_tokens(clip, tower.tokens))).cpu())
-        text = _encode_captions(clip, chunk)
-        attention.append(Rollout().patch_maps(clip, pixels, text[:1], MapOptions()).maps[0].flatten(1).cpu())
-        texts.append(text.cpu())
-        report(start + len(chunk))
-    return FrozenPairs(torch.cat(hidden), torch.cat(attention), torch.cat(texts), tuple(captions))
+        taken = itertools.islice(source, _IMAGES_PER_PASS)
+        chunk = [(image, caption) for image, caption in taken if image is not None]
+        if chunk:
+            pixels = torch.stack([image for image, _ in chunk]).to(clip.device)
+            tower = run_tower(clip, pixels)
+            hidden.append(_compact(head_input(clip, patch_tokens(clip, tower.tokens))).cpu())
+            text = _encode_captions(clip, [caption for _, caption in chunk])
+            attention.append(_attention(clip, pixels, tower).cpu())
+            texts.append(text.cpu())
+            kept += [caption for _, caption in chunk]
+        report(min(start + _IMAGES_PER_PASS, len(captions)))
+    _require_pairs(len(kept))
+    return FrozenPairs(torch.cat(hidden), torch.cat(attention), torch.cat(texts), tuple(kept))
+
+
+def _require_pairs(count: int) -> None:
+    if count < 2:
+        raise InputError(f"{count} image-caption pairs are too few; give at least 2, better hundreds")
 
 
 def train_projection(
@@ -219,4 +237,4 @@ def _encode_captions(clip: ExplainableCLIP, captions: list[str]) -> torch.Tensor
         features = encode_tokens(clip, tokens)[0]
     except UnsupportedFamilyError:  # a Hugging Face text tower
         features = clip.model.encode_text(tokens.ids)
-    return F.normalize(features.float(), dim=-1)
+    return unit(features)

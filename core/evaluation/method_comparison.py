@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..explain import explain
 from ..maps import normalize_map
 from ..methods import METHODS, MapOptions
+from ..text_files import plain_lines
 from ..views import Fit
 
 
@@ -43,7 +44,7 @@ def parse_methods(text: str) -> list[str]:
     Raises:
         InputError: an unknown name.
     """
-    names = [name.strip() for name in text.replace(",", "\n").splitlines() if name.strip()]
+    names = plain_lines(text.replace(",", "\n"))
     unknown = [name for name in names if name not in METHODS]
     if unknown:
         raise InputError(f"methods names {unknown[0]!r}, which is none; choose from: {', '.join(METHODS)}")

@@ -1,7 +1,8 @@
 """How well a map finds an object, given the object's true mask.
 
 All take maps and masks ``[..., H, W]`` and give one number a map. Pixels outside ``valid`` count for nothing (VOC's
-object borders, for instance). Numbers are NaN where the mask holds no valid pixel or all of them: nothing to find.
+object borders, for instance). Numbers are NaN where the mask holds no valid pixel or all of them (nothing to find), or
+map or mask hold values that are none.
 """
 
 from __future__ import annotations
@@ -51,10 +52,10 @@ def score_maps(
     if not 0 <= threshold <= 1:
         raise InputError(f"threshold is {threshold}; choose a value in 0..1")
     heat, objects, others = _prepare(maps, masks, valid)
-    nothing_to_find = ~(objects.flatten(1).any(dim=1) & others.flatten(1).any(dim=1))
+    undefined = torch.tensor([reason is not None for reason in why_undefined(maps, masks, valid)], dtype=torch.bool)
 
     def defined(scores: torch.Tensor) -> torch.Tensor:
-        return scores.masked_fill(nothing_to_find, float("nan"))
+        return scores.masked_fill(undefined, float("nan"))
 
     return MapScores(
         iou=defined(_iou(heat, objects, others, threshold)),
@@ -62,6 +63,20 @@ def score_maps(
         pointing=defined(_pointing(heat, objects)),
         auc=defined(_auc(heat, objects, others)),
         in_box=defined(_in_box(heat, objects)),
+    )
+
+
+def why_undefined(maps: torch.Tensor, masks: torch.Tensor, valid: torch.Tensor | None = None) -> tuple[str | None, ...]:
+    """For each of n maps the reason why it can't be scored, None where it can; arguments as of :func:`score_maps`."""
+    _, objects, others = _prepare(maps, masks, valid)
+    checks = {
+        "the map has NaN or infinite values": ~maps.flatten(1).isfinite().all(dim=1).cpu(),
+        "the mask has NaN or infinite values": ~masks.flatten(1).isfinite().all(dim=1).cpu(),
+        "the mask is empty: nothing to find": ~objects.flatten(1).any(dim=1),
+        "the mask covers everything: nothing beside it": ~others.flatten(1).any(dim=1),
+    }
+    return tuple(
+        next((reason for reason, found in checks.items() if found[number]), None) for number in range(len(maps))
     )
 
 

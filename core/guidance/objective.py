@@ -25,6 +25,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..boxes.constraint import Constraints
 from ..clip import ExplainableCLIP
+from ..precision import unit
 from ..relevancy import ImageTrace, TextTrace, image_relevancy, trace_images, trace_texts, word_relevancy
 from ..towers.text import require_word_tower
 from ..towers.tokens import TokenBatch, tokenize
@@ -117,6 +118,9 @@ class Objective:
         reads_boxes = self.weights.boxes or self.weights.contrast
         self.constraints = tuple(each for each in constraints if each.weight > 0) if reads_boxes else ()
         parsed = readable_prompt(prompt)
+        if self.constraints and self.weights.boxes:
+            remedy = "set box_weight to 0 and steer by box_contrast, or load a CLIP whose image tower is a ViT"
+            clip.vision.require("attention", "box_weight, which steers where relevancy lies,", remedy)
         self.text = parsed.text
         self.object_texts = [readable_prompt(each.prompt, "constraints").text for each in self.constraints]
         with torch.inference_mode(False):  # nodes run under it, and autograd saves some of what is made here
@@ -267,7 +271,7 @@ class Objective:
         prompts = [self.text, *self.object_texts]
         with torch.no_grad():
             ids = tokenize(self.clip, prompts).ids
-            features = F.normalize(self.clip.model.encode_text(ids).float(), dim=-1)
+            features = unit(self.clip.model.encode_text(ids))
         trace = trace_texts(self.clip, self.tokens) if self.reads_words else None
         return _Texts(features[0], features[1:], trace)
 

@@ -73,7 +73,12 @@ def _missing_end(file: TokenizerFile, text_config: dict[str, Any]) -> tuple[int,
     """The end token that files without a post-processor don't add, where the tower reads its feature there."""
     if text_config.get("pool_type", "argmax") not in ("argmax", "eos"):
         return ()
-    known = [file.mark("eos_token"), file.vocabulary.get("<|endoftext|>"), file.vocabulary.get("</s>")]
+    known = [
+        text_config.get("eos_id"),
+        file.mark("eos_token"),
+        file.vocabulary.get("<|endoftext|>"),
+        file.vocabulary.get("</s>"),
+    ]
     return next(((token,) for token in known if token is not None), ())
 
 

@@ -194,6 +194,9 @@ def _sentencepiece_file(path: Path, settings: dict[str, Any]) -> TokenizerFile:
 
     processor = SentencePieceProcessor(model_file=str(path))
     pieces = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    pad: int | None
     if path.name == _XLM_ROBERTA:  # fairseq's order: four of its own first, <mask> last
         first = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}
         ids = [first.get(piece, i + 1) for i, piece in enumerate(pieces)]
@@ -209,7 +212,7 @@ def _sentencepiece_file(path: Path, settings: dict[str, Any]) -> TokenizerFile:
         try:
             found = processor.encode(text, return_type="offset_mapping")
         except TypeError:  # sentencepiece before 0.2.2
-            pieces = processor.encode(text, out_type="immutable_proto").pieces
+            pieces = processor.encode(text, out_type="immutable_proto").pieces  # type: ignore[arg-type]
             found = {"ids": [p.id for p in pieces], "offsets": [(p.begin, p.end) for p in pieces]}
         return [ids[i] for i in found["ids"]], found["offsets"]
 

@@ -19,7 +19,7 @@ class Agreement(MapMethod):
 
     name = "agreement"
     order = 1
-    families = Relevancy.families & GradECLIP.families
+    needs = "attention"
     differentiable = True
     cost = "2 forward passes for all prompts, 2 backward passes a prompt"
     source = "this pack: relevancy x Grad-ECLIP"

@@ -108,7 +108,7 @@ def _pieces(tokenizer: Any, prompt: str, text: str) -> _Pieces:
     if hasattr(tokenizer, "byte_decoder"):  # open_clip's own BPE
         return _bpe_pieces(tokenizer, prompt, text)
     inner = getattr(tokenizer, "tokenizer", None)
-    if not getattr(inner, "is_fast", False):
+    if inner is None or not getattr(inner, "is_fast", False):
         raise InputError(
             f"the tokenizer of this CLIP is a {type(inner or tokenizer).__name__}, which does not tell where in the "
             "text its tokens stand; load it from its tokenizer.json"

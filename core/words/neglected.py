@@ -15,6 +15,7 @@ from ..explain import check_images
 from ..grad_mode import gradients, normal
 from ..guidance.cutouts import resample
 from ..guidance.prompt import readable_prompt
+from ..precision import unit
 from ..relevancy import trace_texts, word_relevancy
 from ..towers.source_text import Span
 from ..towers.text import require_word_tower
@@ -107,7 +108,7 @@ def _encode(clip: ExplainableCLIP, images: torch.Tensor) -> torch.Tensor:
     pixels = resample(images.to(clip.device), clip.image_size).clamp(0, 1)
     with torch.no_grad():
         features = clip.model.encode_image(clip.normalize_pixels(pixels), normalize=False)
-    return torch.nn.functional.normalize(features.float(), dim=-1)
+    return unit(features)
 
 
 def emphasize(prompt: str, words: Sequence[str], weight: float) -> str:

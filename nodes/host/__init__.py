@@ -5,11 +5,13 @@ there are then no model folders, no previews and no progress bar. Works alike on
 current ComfyUI. Nodes use what is listed here, as ``host.<name>``.
 """
 
+from .clip_parts import clip_parts
 from .decoding import decode_bytes, decode_latents, is_tiny_vae, latent_colours
 from .demo_diffusion import build_diffusion
 from .execution import check_interrupt, is_interrupt, nothing, preview_images, progress
 from .folders import (
     CLIP_FOLDER,
+    folder_state,
     input_path,
     model_file_path,
     model_files,
@@ -24,9 +26,11 @@ __all__ = [
     "CLIP_FOLDER",
     "build_diffusion",
     "check_interrupt",
+    "clip_parts",
     "compute_device",
     "decode_bytes",
     "decode_latents",
+    "folder_state",
     "gradient_scope",
     "guide_model",
     "input_path",

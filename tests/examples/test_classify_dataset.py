@@ -130,6 +130,78 @@ def test_zpe_is_refused_with_the_reason(example: ModuleType, images: Path, tmp_p
         example.main(arguments(images, tmp_path / "output", "--ensemble", "zpe weights"))
 
 
+def damage(shards: Path) -> None:
+    """Three shards with a picture each, of which the middle one is cut within its picture."""
+    shards.mkdir()
+    for number in range(3):
+        file = io.BytesIO()
+        scene = draw_scene(number, (96, 96), classes=["cat"])
+        Image.fromarray((scene.image * 255).astype("uint8")).save(file, "PNG")
+        with tarfile.open(shards / f"{number}.tar", "w") as shard:
+            entry = tarfile.TarInfo("cat.png")
+            entry.size = len(file.getvalue())
+            shard.addfile(entry, io.BytesIO(file.getvalue()))
+    whole = (shards / "1.tar").read_bytes()
+    (shards / "1.tar").write_bytes(whole[:1500])
+
+
+def test_a_part_with_bad_pictures_or_a_damaged_shard_is_done_all_the_same(
+    example: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Ray's workers do it, without Ray."""
+    shards, written = tmp_path / "shards", []
+    damage(shards)
+    (shards / os.fsdecode(b"caf\xe9.png")).write_bytes(b"no image")
+    settings = example.Settings(str(shards), CLASSES, None, "photo", "mean of embeddings", 1.0, 5, "crop", None, 3)
+    worker = example.PartClassifier(settings, str(tmp_path), 4, 0)
+    monkeypatch.setattr(worker, "_write", lambda part, rows: written.extend(rows))
+    for part in example.plan(settings):
+        worker({"number": part.number, "files": [os.fsencode(name) for name in part.files]})
+    assert [(row["image"], row.get("label")) for row in written] == [
+        ("0.tar/cat.png", "cat"), ("1.tar", None), ("2.tar/cat.png", "cat"), ("caf\ufffd.png", None),
+    ]  # fmt: skip
+    errors = [row["error"] for row in written if row["error"]]
+    assert "'1.tar' is damaged after 0 images" in errors[0]
+    assert "can't be read as an image" in errors[1]
+    assert "0x" not in "".join(errors)
+
+
+def test_other_files_are_another_data_set(example: ModuleType, images: Path, tmp_path: Path) -> None:
+    settings = example.Settings(str(images), CLASSES, None, "photo", "mean of embeddings", 1.0, 5, "crop", None, 3)
+    example.remaining(example.plan(settings), tmp_path / "output", settings)
+    (images / "cat" / "more.png").write_bytes(b"")
+    with pytest.raises(SystemExit, match="made from other files"):
+        example.remaining(example.plan(settings), tmp_path / "output", settings)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("caf\xe9".encode("latin-1"), "not UTF-8"), (b"", "classes is empty"), (None, "can't be read")],
+)
+def test_a_class_list_that_can_t_be_used_is_said_before_the_work(
+    example: ModuleType, images: Path, tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    given = arguments(images, tmp_path / "output")
+    classes = images.parent / "classes.txt"
+    classes.unlink() if content is None else classes.write_bytes(content)
+    with pytest.raises(SystemExit, match=message):
+        example.main(given)
+
+
+@with_ray
+def test_a_damaged_shard_is_reported_and_not_tried_again(tmp_path: Path) -> None:
+    shards, output = tmp_path / "shards", tmp_path / "output"
+    damage(shards)
+    given = arguments(shards, output, "--workers", "1", "--threads", "1")
+    done = run(*given)
+    assert done.returncode == 0, done.stderr
+    assert "left out: '1.tar' is damaged after 0 images" in done.stdout
+    assert {name: row["label"] for name, row in results(output).items()} == {
+        "0.tar/cat.png": "cat", "1.tar": None, "2.tar/cat.png": "cat",
+    }  # fmt: skip
+    assert "3 of 3 parts are done" in run(*given).stdout
+
+
 @with_ray
 def test_two_workers_give_the_nodes_labels_and_note_what_they_cannot_read(images: Path, tmp_path: Path) -> None:
     output = tmp_path / "output"

@@ -15,10 +15,12 @@ DOCS = ROOT / "web" / "docs"
 PICTURE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<file>[^)]+)\)")
 COMFYUI_NODES = {
     "CLIP Text Encode",
+    "DualCLIPLoader",
     "Conditioning (Combine)",
     "Conditioning (Set Mask)",
     "KSampler",
     "Get Latent From Batch",
+    "Load CLIP Vision",
     "Load Checkpoint",
     "Load Image",
     "Load VAE",

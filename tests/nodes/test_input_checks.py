@@ -149,5 +149,11 @@ def test_a_folder_to_read_does_not_lead_out_of_the_input_folder(name: str) -> No
 
 
 def test_a_folder_inside_or_absolute_is_welcome(tmp_path: Path) -> None:
+    for around in ('"{}"', " '{}'\n", "\u202a{}", "{}\ufeff"):
+        assert host.input_path(around.format("shots/red  fox")) == Path("shots/red  fox")
+    assert host.input_path(' "" ') is None
+    assert host.input_path("~/shots") == Path.home() / "shots"
+    with pytest.raises(InputError, match="an address"):
+        host.input_path("https://example.org/shots")
     assert host.input_path("shots/red fox") == Path("shots/red fox")
     assert host.input_path(str(tmp_path)) == tmp_path

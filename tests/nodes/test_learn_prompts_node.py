@@ -173,3 +173,20 @@ def test_an_unreadable_image_is_named(clip: HostedClip, tmp_path: Path) -> None:
         (tmp_path / name / "broken.png").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"broken\.png.*can't be read as an image"):
         learn(clip, None, folder=str(tmp_path))
+
+
+def test_bad_images_of_a_folder_are_left_out_and_listed(clip: HostedClip, tmp_path: Path) -> None:
+    for name in ("owl", "bat", "empty", "cat", ".cache", "__MACOSX"):
+        (tmp_path / name).mkdir()
+    for name in ("owl/a.png", "bat/a.PNG"):
+        Image.new("RGB", (30, 20)).save(tmp_path / name)
+    (tmp_path / "cat" / "a.png").write_bytes(b"")
+    (tmp_path / "owl" / "b.png").symlink_to(tmp_path / "gone")
+    (tmp_path / "owl" / "c.png").mkdir()
+    prompts, _, report = learn(clip, None, labels="", folder=f'"{tmp_path}" ')  # as Windows copies a path
+    assert prompts.classes == ("bat", "owl")
+    left_out = json.loads(report)["left_out"]
+    assert left_out["count"] == 3
+    assert [Path(item["name"]).name for item in left_out["items"]] == ["empty", "a.png", "b.png"]
+    assert "holds no image" in left_out["items"][0]["reason"]
+    assert LearnClassPrompts.IS_CHANGED(folder=str(tmp_path))  # whatever lies in the folder

@@ -44,3 +44,16 @@ def test_an_empty_mask_is_left_out() -> None:
 def test_numbers_that_do_not_fit_are_named() -> None:
     with pytest.raises(InputError, match=r"\(3, 8, 8\).*\(2, 8, 8\)"):
         MapMetrics().score(torch.rand(3, 8, 8), torch.ones(2, 8, 8), 0.5)
+
+
+def test_one_bad_map_is_left_out_and_listed() -> None:
+    maps, masks = torch.rand(3, 8, 8), torch.zeros(3, 8, 8)
+    masks[:, :4] = 1
+    alone = MapMetrics().score(maps=maps[::2], masks=masks[::2], threshold=0.3)
+    maps[1, 0, 0] = float("nan")
+    found = MapMetrics().score(maps=maps, masks=masks, threshold=0.3)
+    assert found[:5] == alone[:5]
+    assert json.loads(found[5])["left_out"] == {
+        "count": 1,
+        "items": [{"name": "map 2", "reason": "the map has NaN or infinite values"}],
+    }

@@ -144,9 +144,32 @@ def test_cancel_writes_nothing(clip: HostedClip, models: Path, monkeypatch: pyte
         ({"image": None}, "both empty"),
         ({"captions": "only one"}, "1 lines for 3 images"),
         ({"save_as": "../evil"}, "plain file name"),
+        ({"save_as": "CON.x"}, "plain file name"),  # a device on Windows
         ({"batch_size": 1}, "batch_size"),
     ],
 )
 def test_mistakes_are_named_before_the_work(clip: HostedClip, models: Path, changes: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         train(clip, **changes)
+
+
+def test_bad_pairs_of_a_folder_are_left_out_and_listed(clip: HostedClip, tmp_path: Path) -> None:
+    captions = {"a": "a dog".encode("utf-16"), "b": b"\xef\xbb\xbfa cat\r\n", "c": b"a caf\xe9", "d": b"", "e": b"owl"}
+    for name, caption in captions.items():
+        Image.new("RGB", (40, 30), (len(name) * 50, 0, 90)).save(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.{'TXT' if name == 'b' else 'txt'}").write_bytes(caption)
+    (tmp_path / "e.png").write_bytes(b"no picture")
+    Image.new("RGB", (8, 8)).save(tmp_path / "f.png")
+    report = train(clip, None, folder=str(tmp_path))[2]
+    data = json.loads(report)
+    assert data["settings"]["pairs"] == 2
+    assert data["left_out"]["count"] == 4
+    said = {item["name"]: item["reason"] for item in data["left_out"]["items"]}
+    assert "c.txt' is not UTF-8" in said["c.png"]
+    assert "is empty" in said["d.png"]
+    assert "can't be read as an image" in said["e.png"]
+    assert "has no caption" in said["f.png"]
+    for name in "ab":
+        (tmp_path / f"{name}.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"0 image-caption pairs are too few.*left out 6: .*c\.txt"):
+        train(clip, None, folder=str(tmp_path))

@@ -167,3 +167,8 @@ def check(value: Any) -> None:
         assert each.label.strip()
         each.label.encode("utf-8")
         assert 0 <= each.weight <= editor_state.HIGHEST_WEIGHT
+
+
+def test_a_byte_order_mark_before_the_text_does_no_harm() -> None:
+    assert editor_state.read('\ufeff{"version": 1, "boxes": []}\r\n') == ()
+    assert editor_state.read("\ufeff") == ()

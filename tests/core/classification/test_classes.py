@@ -58,3 +58,12 @@ def test_any_text_gives_distinct_names_or_a_clear_error(text: str) -> None:
     assert names
     assert all(name.strip() == name and name for name in names)
     assert len({name.casefold() for name in names}) == len(names)
+
+
+def test_one_line_with_commas_is_warned_of() -> None:
+    assert "write one class a line" in parse_classes("dog, cat").warnings[0]
+    assert parse_classes("tench, Tinca tinca\ngoldfish, Carassius").warnings == ()
+
+
+def test_a_name_typed_and_the_same_name_of_a_mac_s_folder_are_one_class() -> None:
+    assert parse_classes("caf\u00e9\ncafe\u0301").names == ("caf\u00e9",)

@@ -62,6 +62,20 @@ def test_the_name_mask_marks_the_names_tokens_alone(clip: ExplainableCLIP, posit
         assert torch.equal(prompts.base[index][prompts.name_mask[index] == 1], table[ids])
 
 
+@pytest.mark.parametrize("position", POSITIONS)
+def test_a_name_that_ends_in_a_mark_keeps_it(clip: ExplainableCLIP, position: str) -> None:
+    """BPE would merge the mark with the stop: "A+" and "A-" would differ in the stop's token alone."""
+    names = ("A+", "A-", "C++", "50%", "(other)", "Dr.", "dog")
+    prompts = ContextPrompts.build(clip, names, 2, position)  # type: ignore[arg-type]
+    table = clip.text.token_embedding.weight
+    (stop,) = clip.tokenizer.encode(".")
+    for index, name in enumerate(names):
+        own = prompts.base[index][prompts.name_mask[index] == 1]
+        assert torch.equal(own, table[clip.tokenizer.encode(name)])
+        assert torch.equal(prompts.base[index][prompts.pooled[index] - 1], table[stop])
+    assert not torch.equal(prompts.base[0][prompts.name_mask[0] == 1], prompts.base[1][prompts.name_mask[1] == 1])
+
+
 def test_evidence_is_the_best_name_token_of_the_row_without_its_own_entry() -> None:
     relevancy = torch.tensor([[[0.5, 1.0, 0.5, 9.0]]])
     evidence = name_evidence(relevancy, torch.tensor([3]), torch.tensor([[0, 1, 1, 0]]))

@@ -117,3 +117,15 @@ def test_values_of_one_scene_are_drawn_together():
 def test_undefined_values_are_left_out():
     assert metrics.mean_with_interval(torch.tensor([1.0, float("nan"), 1.0])) == (1, 1, 1)
     assert all(value != value for value in metrics.mean_with_interval(torch.tensor([float("nan")])))
+
+
+def test_what_can_t_be_scored_has_a_reason() -> None:
+    maps, masks = torch.rand(5, 4, 4), torch.zeros(5, 4, 4)
+    masks[:, :2] = 1
+    maps[1, 0, 0], masks[2, 0, 0], masks[3], masks[4] = float("nan"), float("inf"), 0, 1
+    reasons = metrics.why_undefined(maps, masks)
+    assert reasons[0] is None
+    for reason, word in zip(reasons[1:], ("map has NaN", "mask has NaN", "empty", "everything"), strict=True):
+        assert reason is not None
+        assert word in reason
+    assert metrics.score_maps(maps, masks).iou.isnan().tolist() == [False, True, True, True, True]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 
 import open_clip
 import pytest
 import torch
 from clip_explainability.core.errors import InputError
 from clip_explainability.core.loading import architecture, hugging_face
-from clip_explainability.core.loading.checkpoints import find_tokenizer, load_checkpoint
+from clip_explainability.core.loading.checkpoints import _find_config, find_tokenizer, load_checkpoint
 from clip_explainability.core.loading.pretrained import PRETRAINED, load_pretrained
 from clip_explainability.core.loading.weights import fingerprint, read_weights
 from safetensors.torch import save_file
 from tiny_clips import CONFIGS, tiny_clip
+
+NO_TEXTS = object()  # a tokenizer for models whose texts are given as ids: 600 tokens have none of their own
 
 
 def saved(tmp_path, name, state):
@@ -70,7 +73,7 @@ def head64(layers=2):
 def test_an_unlisted_vit_is_described_from_its_tensors(tmp_path):
     model = open_clip.CLIP(**head64()).eval()
     path = saved(tmp_path, "mine.safetensors", model.state_dict())
-    loaded = load_checkpoint(path)
+    loaded = load_checkpoint(path, tokenizer=NO_TEXTS)
     pixels = torch.rand(1, 3, 64, 64)
     ids = torch.randint(1, 600, (2, 20))
     with torch.no_grad():
@@ -130,7 +133,7 @@ def test_hugging_face_format_computes_what_transformers_computes(tmp_path):
     theirs = CLIPModel(config).eval()
     path = saved(tmp_path, "model.safetensors", theirs.state_dict())
     (tmp_path / "config.json").write_text(json.dumps(config.to_dict()))
-    ours = load_checkpoint(path)
+    ours = load_checkpoint(path, tokenizer=NO_TEXTS)
     pixels, ids = torch.rand(2, 3, 64, 64), torch.randint(1, 598, (2, 20))
     ids[:, 9] = 599
     with torch.no_grad():
@@ -155,7 +158,7 @@ def test_hugging_face_configurations_in_their_short_form_have_clips_defaults():
 
 def test_dtype_changes_neither_fingerprint_nor_meaning(tmp_path):
     path = saved(tmp_path, "mine.safetensors", open_clip.CLIP(**head64()).state_dict())
-    full, half = load_checkpoint(path), load_checkpoint(path, dtype=torch.bfloat16)
+    full, half = (load_checkpoint(path, dtype=dtype, tokenizer=NO_TEXTS) for dtype in (torch.float32, torch.bfloat16))
     assert half.dtype == torch.bfloat16
     assert full.fingerprint == half.fingerprint
     assert len(full.fingerprint) == 16
@@ -350,3 +353,10 @@ class _Response:
 def test_an_unknown_pretrained_model(tmp_path):
     with pytest.raises(InputError, match="no pretrained model"):
         load_pretrained("ViT-B-32", "nobody", tmp_path)
+
+
+def test_a_configuration_saved_by_windows_is_read(tmp_path: Path) -> None:
+    content = {"model_cfg": {"vision_cfg": {}, "text_cfg": {}}}
+    for encoding in ("utf-8-sig", "utf-16"):
+        (tmp_path / "open_clip_config.json").write_text(json.dumps(content), encoding)
+        assert _find_config(tmp_path / "x.safetensors", None) == (content["model_cfg"], {})
