@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass
 
 import torch
@@ -62,7 +63,7 @@ def readable_prompt(prompt: str, name: str = "prompt") -> MarkedPrompt:
         InputError: it is empty, or notation alone.
     """
     parsed = parse_prompt(prompt)
-    if prompt.strip() and not parsed.text:
+    if prompt.strip("()[]" + string.whitespace) and not parsed.text:
         raise InputError(
             f"{name} holds notation alone (embeddings, LoRA tags, wildcards, comments), which CLIP can't read: "
             f"{prompt.strip()[:60]!r}; write what the picture shows in words"
