@@ -13,6 +13,7 @@ from .explain import check_images
 from .grad_mode import gradients, normal
 from .guidance.box_contrast import box_contrast, boxes_hold, views_inside, views_outside
 from .guidance.cutouts import resample, seeded_generator
+from .guidance.prompt import readable_prompt
 from .methods import MapOptions
 from .methods.grad_cam import GradCAM
 from .precision import unit
@@ -138,5 +139,5 @@ def _object_texts(clip: ExplainableCLIP, constraints: Constraints) -> torch.Tens
     """L2-normalised features ``[K, D]``; none without constraints."""
     if not constraints:
         return torch.zeros(0, 0)
-    ids = tokenize(clip, [constraint.prompt for constraint in constraints]).ids
+    ids = tokenize(clip, [readable_prompt(each.prompt, "constraints").text for each in constraints]).ids
     return unit(clip.model.encode_text(ids))

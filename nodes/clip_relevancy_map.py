@@ -32,13 +32,37 @@ class CLIPRelevancyMap:
         "Shows where CLIP sees each prompt in the image and which words of the prompt count. One prompt a line; all "
         "of them share one pass over the image. The heat and mask outputs work as region and inpainting masks."
     )
-    SEARCH_ALIASES: ClassVar = ["heatmap", "attention map", "clip explain", "relevance", "text to mask", "clipseg"]
+    SEARCH_ALIASES: ClassVar = [
+        "clip heatmap",
+        "heatmap",
+        "attention",
+        "attention map",
+        "clip attention",
+        "saliency",
+        "saliency map",
+        "interpret",
+        "interpretability",
+        "clip explain",
+        "relevance",
+        "text to mask",
+        "mask from text",
+        "mask by text",
+        "prompt to mask",
+        "segment by text",
+        "text segmentation",
+        "segmentation",
+        "clipseg",
+        "grounding",
+        "daam",
+    ]
     CATEGORY = MAPS
     FUNCTION = "explain"
+    OUTPUT_NODE = True  # it shows a picture of its own
     RETURN_TYPES = ("IMAGE", "MASK", "MASK", "IMAGE", "STRING")
     RETURN_NAMES = ("overlay", "heatmap", "mask", "words", "report")
     OUTPUT_TOOLTIPS = (
-        "The heat laid over the image: one labelled grid for each image, or one picture for each prompt and image.",
+        "The heat laid over the image: one labelled grid for each image, outlined at the threshold, or one plain "
+        "picture for each prompt and image.",
         "Heat in 0..1 at the image's size: all images for the first prompt, then all for the second, and so on.",
         "1 where the heat reaches the threshold, in the same order; usable for inpainting at once.",
         "The words of each prompt, tinted by how much each counts; dashed frames mark neglected ones (below 0.7).",
@@ -145,7 +169,11 @@ class CLIPRelevancyMap:
         mask = core.maps.threshold_map(heat, threshold)
         pictures = core.drawing.colormap.overlay(images.movedim(1, -1).cpu(), heat, colormap, opacity)
         if layout == "grid":
-            overlay = core.drawing.explanation.overlay_grids(images.movedim(1, -1).cpu(), pictures, found)
+            if opacity:
+                pictures = core.drawing.colormap.outline(pictures, mask)
+            overlay = core.drawing.explanation.overlay_grids(
+                images.movedim(1, -1).cpu(), pictures, found, colormap, threshold
+            )
         else:
             overlay = pictures.flatten(0, 1)
         words = core.drawing.explanation.words_pictures(found, NEGLECTED_BELOW)

@@ -29,6 +29,7 @@ class CompareMethods:
     SEARCH_ALIASES: ClassVar = ["benchmark maps", "compare heatmaps", "grad-cam", "legrad", "clip surgery", "rollout"]
     CATEGORY = MAPS
     FUNCTION = "compare"
+    OUTPUT_NODE = True  # it shows a picture of its own
     RETURN_TYPES = ("IMAGE", "MASK", "STRING")
     RETURN_NAMES = ("grid", "heatmaps", "report")
     OUTPUT_TOOLTIPS = (

@@ -27,6 +27,7 @@ class GuidanceReport:
     SEARCH_ALIASES: ClassVar = ["loss curve", "guidance plot", "clip guidance report"]
     CATEGORY = GUIDANCE
     FUNCTION = "report"
+    OUTPUT_NODE = True  # it shows a picture of its own
     RETURN_TYPES = ("IMAGE", "IMAGE", "STRING")
     RETURN_NAMES = ("curves", "steps", "report")
     OUTPUT_TOOLTIPS = (

@@ -34,6 +34,7 @@ class PromptEnsembleClassifier:
     SEARCH_ALIASES: ClassVar = ["zero-shot", "classification", "image tagging", "label images", "sort images", "clip"]
     CATEGORY = CLASSIFICATION
     FUNCTION = "classify"
+    OUTPUT_NODE = True  # it shows a picture of its own
     RETURN_TYPES = ("STRING", "STRING", "STRING", "IMAGE", "MASK", "STRING")
     RETURN_NAMES = ("labels", "top_label", "scores", "chart", "maps", "selected")
     OUTPUT_IS_LIST = (True, False, False, False, False, False)

@@ -2,6 +2,7 @@
 
 import { app } from "./common/graph.js";
 import { listen } from "./common/keys.js";
+import { speak } from "./box_editor/strings.js";
 import { WIDGET_TYPE, createBoxWidget, followGraph } from "./box_editor/widget.js";
 
 const style = document.createElement("link");
@@ -15,6 +16,9 @@ app.registerExtension({
   name: "CLIPExplainability.BoxEditor",
   getCustomWidgets() {
     return { [WIDGET_TYPE]: createBoxWidget };
+  },
+  init() {
+    speak(String(/** @type {any} */ (app).extensionManager?.setting?.get("Comfy.Locale") ?? ""));
   },
   setup: followGraph,
 });

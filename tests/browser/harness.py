@@ -53,6 +53,7 @@ def node_info(cls: Any) -> dict[str, Any]:
         "python_module": "custom_nodes.clip-explainability",
         "category": cls.CATEGORY,
         "output_node": getattr(cls, "OUTPUT_NODE", False),
+        "search_aliases": list(getattr(cls, "SEARCH_ALIASES", ())),
     }
 
 
@@ -117,8 +118,27 @@ class Harness:
 
     def executed(self, node_id: str, output: dict[str, Any]) -> None:
         """Tell the page that a node has run."""
-        data = {"node": node_id, "display_node": node_id, "output": output, "prompt_id": "p1"}
-        message = json.dumps({"type": "executed", "data": data})
+        self._tell("executed", {"node": node_id, "display_node": node_id, "output": output, "prompt_id": "p1"})
+
+    def failed(self, node_id: str, sentence: str) -> None:
+        """Tell the page that a node's work ended with this error."""
+        data = {
+            "node_id": node_id,
+            "node_type": "BoxSpatialConstraint",
+            "exception_type": "InputError",
+            "prompt_id": "p1",
+        }
+        more = {
+            "exception_message": sentence,
+            "traceback": [],
+            "executed": [],
+            "current_inputs": {},
+            "current_outputs": [],
+        }
+        self._tell("execution_error", {**data, **more})
+
+    def _tell(self, kind: str, data: dict[str, Any]) -> None:
+        message = json.dumps({"type": kind, "data": data})
 
         async def send() -> None:
             for socket in self._sockets:

@@ -13,6 +13,7 @@ import { isTextEntry } from "./clipboard.js";
  * @property {() => void} flush give the graph's undo its snapshot now
  * @property {() => void} beforeUndo
  * @property {(way: "undo" | "redo") => void} step undo or redo a step of the graph
+ * @property {{isOpen: () => boolean, toggle: () => void}} enlarged
  */
 
 /** @type {Record<string, [number, number]>} */
@@ -31,7 +32,8 @@ function press(event, target) {
   const onSurface = event.target === surface;
   const inRow = event.target instanceof Element && event.target.closest(".cxb-row") !== null;
   if (event.key === "Escape") {
-    editor.escape();
+    if (!editor.showsKeys && !editor.active && editor.tool === "select" && editor.selection.size === 0 && target.enlarged.isOpen()) target.enlarged.toggle();
+    else editor.escape();
     surface.focus({ preventScroll: true });
     return "done";
   }
@@ -43,6 +45,15 @@ function press(event, target) {
   if (inRow && !event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) return toRow(event, target);
   if (inRow && event.altKey && event.key in ARROWS) {
     editor.reorder(event.key === "ArrowUp" ? "backward" : "forward");
+    return "done";
+  }
+  if (event.key === "?") {
+    editor.toggleKeys();
+    return "done";
+  }
+  if (event.key.toLowerCase() === "f" && !event.altKey) {
+    target.enlarged.toggle();
+    surface.focus({ preventScroll: true });
     return "done";
   }
   return onSurface ? pressOnSurface(event, target) : "keep";
@@ -90,7 +101,7 @@ function pressWithCtrl(event, target) {
     }
     target.beforeUndo();
     target.flush();
-    if (!inText) return "pass";
+    if (!inText && !target.enlarged.isOpen()) return "pass"; // the graph's own key stops before a dialog
     target.step(key === "y" || event.shiftKey ? "redo" : "undo");
     return "done";
   }

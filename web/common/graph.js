@@ -52,27 +52,121 @@ export function isLinked(node, name) {
   return slot >= 0 && isInGraph(node) && node.isInputConnected(slot);
 }
 
-/** The node that feeds an input, seen through reroutes. @param {GraphNode} node @param {string} name @returns {GraphNode | undefined} */
-export function upstream(node, name) {
-  let slot = slotOf(node, name);
-  let here = node;
-  for (let steps = 0; slot >= 0 && isInGraph(here) && steps < 100; steps += 1) {
-    const origin = here.getInputNode(slot);
-    if (origin?.type !== "Reroute") return origin ?? undefined;
-    here = origin;
-    slot = 0;
+// Inside a subgraph, links to its edges name these in the place of a node.
+const SUBGRAPH_INPUT = -10;
+const SUBGRAPH_OUTPUT = -20;
+/** Ids are numbers in some frontends, texts in others. @param {unknown} id @param {number} edge */
+const isEdge = (id, edge) => Number(id) === edge;
+const FARTHEST = 200; // steps along links, should they ever run in a circle
+
+/** @param {any} graph @param {unknown} id */
+const linkOf = (graph, id) => (id === null || id === undefined ? undefined : (graph.getLink?.(id) ?? graph.links?.get?.(id) ?? graph.links?.[/** @type {any} */ (id)]));
+
+/** @param {any} graph @param {unknown} id of the node, or edge, they come from @param {number} slot @returns {any[]} */
+const linksFrom = (graph, id, slot) =>
+  [...(graph.links?.values?.() ?? Object.values(graph.links ?? {}))].filter((link) => link && String(link.origin_id) === String(id) && link.origin_slot === slot);
+
+/** Every node that stands for this subgraph. @param {any} subgraph @returns {GraphNode[]} */
+function instancesOf(subgraph) {
+  const found = [];
+  const graphs = new Set([subgraph.rootGraph ?? /** @type {any} */ (app).graph]);
+  for (const graph of graphs) {
+    for (const node of graph?.nodes ?? []) {
+      if (!node.subgraph) continue;
+      if (node.subgraph === subgraph) found.push(node);
+      graphs.add(node.subgraph); // a set also walks what is added on the way
+    }
   }
-  return undefined;
+  return found;
 }
 
-/** @param {GraphNode} node @param {string} id */
+/**
+ * What feeds an input: seen through reroutes, out through the inputs of subgraphs and in through their outputs.
+ * @param {GraphNode} node @param {string} name
+ * @returns {{origin?: GraphNode, widget?: unknown}} the node; or the value set on a subgraph's own input
+ */
+function feedOf(node, name) {
+  let slot = slotOf(node, name);
+  let here = node;
+  for (let steps = 0; slot >= 0 && isInGraph(here) && steps < FARTHEST; steps += 1) {
+    let graph = here.graph;
+    let link = linkOf(graph, here.inputs?.[slot]?.link);
+    if (!link) return here === node ? {} : { widget: widgetValue(here, here.inputs?.[slot]?.widget?.name ?? here.inputs?.[slot]?.name) };
+    let origin = graph.getNodeById(link.origin_id);
+    while (origin?.subgraph && steps++ < FARTHEST) {
+      const inner = linkOf(origin.subgraph, origin.subgraph.outputs?.[link.origin_slot]?.linkIds?.[0]);
+      if (!inner || isEdge(inner.origin_id, SUBGRAPH_INPUT)) {
+        link = inner && { origin_id: SUBGRAPH_INPUT, origin_slot: inner.origin_slot };
+        break; // straight through, or nothing there
+      }
+      graph = origin.subgraph;
+      link = inner;
+      origin = graph.getNodeById(link.origin_id);
+    }
+    if (!link) return {};
+    if (isEdge(link.origin_id, SUBGRAPH_INPUT)) {
+      const outer = origin?.subgraph ? origin : instancesOf(graph)[0];
+      if (!outer) return {};
+      here = outer;
+      slot = link.origin_slot;
+    } else if (origin?.type === "Reroute") {
+      here = origin;
+      slot = 0;
+    } else return { origin: origin ?? undefined };
+  }
+  return {};
+}
+
+/** The node that feeds an input. @param {GraphNode} node @param {string} name @returns {GraphNode | undefined} */
+export const upstream = (node, name) => feedOf(node, name).origin;
+
+/**
+ * The value that an input or its widget will have, as far as it is known before a run.
+ * @param {GraphNode | undefined} node @param {string} name @returns {unknown}
+ */
+export function valueOf(node, name, steps = 0) {
+  if (!node || !isLinked(node, name) || steps > 20) return widgetValue(node, name);
+  const { origin, widget } = feedOf(node, name);
+  return origin ? valueOf(origin, "value", steps + 1) : widget;
+}
+
+/** Where an output's links lead, past the edges of subgraphs. @param {GraphNode} node @param {number} slot @returns {[GraphNode, number][]} */
+function targetsOf(node, slot) {
+  const open = [linksFrom(node.graph, node.id, slot)];
+  const graphs = [node.graph];
+  /** @type {[GraphNode, number][]} */
+  const found = [];
+  for (let steps = 0; open.length && steps < FARTHEST; steps += 1) {
+    const graph = graphs.pop();
+    for (const link of open.pop() ?? []) {
+      const target = graph.getNodeById(link.target_id);
+      /** @param {any} next @param {unknown} id */
+      const goOn = (next, id) => {
+        graphs.push(next);
+        open.push(linksFrom(next, id, link.target_slot));
+      };
+      if (isEdge(link.target_id, SUBGRAPH_OUTPUT)) for (const outer of instancesOf(graph)) goOn(outer.graph, outer.id);
+      else if (target?.subgraph) goOn(target.subgraph, SUBGRAPH_INPUT);
+      else if (target) found.push([target, link.target_slot]);
+    }
+  }
+  return found;
+}
+
+/** Is this how the host names the node: "7", inside a subgraph "3:7"? @param {GraphNode} node @param {string} id */
+export function isNamed(node, id) {
+  const root = node.graph?.rootGraph ?? node.graph;
+  return node.graph === root ? String(node.id) === id : id.endsWith(`:${node.id}`);
+}
+
+/** @param {GraphNode} node @param {string} id as the host names nodes: "7", in a subgraph "3:7" */
 export function isDownstream(node, id) {
   const seen = new Set([node]);
   for (const next of seen) {
     if (!isInGraph(next)) continue;
     for (let slot = 0; slot < (next.outputs?.length ?? 0); slot += 1) {
-      for (const target of next.getOutputNodes(slot) ?? []) {
-        if (String(target.id) === id) return true;
+      for (const [target] of targetsOf(next, slot)) {
+        if (isNamed(target, id)) return true;
         seen.add(target); // a set also walks what is added on the way
       }
     }
@@ -103,12 +197,12 @@ export function parseImageName(value) {
  */
 export function handOnPanAndZoom(root) {
   root.addEventListener("wheel", (event) => {
-    if (inVueMode() || scrolls(event)) return;
+    if (inVueMode() || scrolls(event) || isAway(root)) return;
     event.preventDefault();
     /** @type {any} */ (app.canvas).processMouseWheel(event);
   }, { passive: false });
   const handOn = (/** @type {string} */ method) => (/** @type {PointerEvent} */ event) => {
-    if (inVueMode() || !(event.button === 1 || event.buttons & 4)) return;
+    if (inVueMode() || isAway(root) || !(event.button === 1 || event.buttons & 4)) return;
     event.preventDefault();
     /** @type {any} */ (app.canvas)[method](event);
   };
@@ -119,6 +213,9 @@ export function handOnPanAndZoom(root) {
     if (event.button === 1) event.preventDefault(); // on Linux it would paste
   });
 }
+
+/** True while the editor stands enlarged before the graph. @param {HTMLElement} root */
+const isAway = (root) => root.closest("dialog") !== null;
 
 /** True where the wheel turns a list that has something to scroll. @param {WheelEvent} event */
 function scrolls(event) {
