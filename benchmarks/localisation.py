@@ -75,7 +75,7 @@ def variants(clip: ExplainableCLIP, names: list[str]) -> list[Variant]:
     """Every method that applies to the CLIP; relevancy also with the last block alone, the best made finer."""
     found = []
     for name in names:
-        if clip.vision.family not in METHODS[name].families:
+        if not METHODS[name].applies_to(clip.vision):
             continue
         projection = find_projection(clip) if name == "eclip" else None
         if name == "eclip" and projection is None:

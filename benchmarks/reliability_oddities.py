@@ -125,7 +125,7 @@ def check_faults(trial: Trial) -> dict[str, Any]:
         every = list(host_fuzz.faults(client.object_info(), odd_links=trial.environment.comfyui is not None))
         drawn = random.Random(0).sample(every, 300) if trial.quick else every
         faults = []
-        harmless = examples(client)["box_layout"]
+        harmless = examples(client)["02 Draw boxes for objects - no download"]
         right = pixels_of(client, client.run(harmless))
         for number, fault in enumerate(drawn):
             if number % 250 == 0:

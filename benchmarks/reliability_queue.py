@@ -52,7 +52,14 @@ def check_interrupts(trial: Trial) -> dict[str, Any]:
     """Cancel at random moments: the next picture is right."""
     with trial.running() as (_, client):
         flows = examples(client)
-        busy = [flows[name] for name in ("relevancy_map", "classify_batch", "one_shot")]
+        busy = [
+            flows[name]
+            for name in (
+                "01 Heat map of a picture - start here, no download",
+                "03 Classify and sort pictures - no download",
+                "04 Learn classes from one picture each - no download",
+            )
+        ]
         busy.append(training("eclip", save_as="", epochs=40))
 
         def say(so_far: Interrupts) -> None:
@@ -61,7 +68,9 @@ def check_interrupts(trial: Trial) -> dict[str, Any]:
 
         count = trial.size(12, 200)
         deadline = time.monotonic() + trial.seconds
-        found = interrupt_at_random(client, busy, flows["box_layout"], count, until=deadline, report=say)
+        found = interrupt_at_random(
+            client, busy, flows["02 Draw boxes for objects - no download"], count, until=deadline, report=say
+        )
     faults = [*found.failed, *[f"{found.wrong_after} wrong pictures afterwards"][: found.wrong_after]]
     return found_that(
         f"Cancel at {found.count} random moments of four workflows",
@@ -75,7 +84,12 @@ def check_two_clients(trial: Trial) -> dict[str, Any]:
     """Two users at once."""
     with trial.running() as (server, client):
         flows = examples(client)
-        found = two_at_once(server.address, flows["relevancy_map"], flows["classify_batch"], trial.size(3, 50))
+        found = two_at_once(
+            server.address,
+            flows["01 Heat map of a picture - start here, no download"],
+            flows["03 Classify and sort pictures - no download"],
+            trial.size(3, 50),
+        )
     faults = [f"{found.wrong} runs with wrong pictures"][: found.wrong] + [f"{found.foreign} messages"][: found.foreign]
     return found_that(
         f"two clients, {found.runs} runs queued at once",

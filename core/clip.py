@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from .errors import InputError
 from .towers.vision import VisionTower, describe_vision_tower
+
+Interpolation = Literal["bicubic", "bilinear"]
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -24,6 +26,8 @@ class ExplainableCLIP:
         name: shown to the user.
         image_mean, image_std: per RGB channel, for pixels in 0..1.
         fingerprint: identifies the weights whatever dtype they are held in; ties trained files to their CLIP.
+        interpolation: how pictures are resized for it.
+        notes: what its user should know about how it was loaded, such as what had to be guessed.
     """
 
     model: Any
@@ -32,6 +36,8 @@ class ExplainableCLIP:
     image_mean: tuple[float, float, float] = OPENAI_MEAN
     image_std: tuple[float, float, float] = OPENAI_STD
     fingerprint: str = ""
+    interpolation: Interpolation = "bicubic"
+    notes: tuple[str, ...] = ()
     vision: VisionTower = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,8 +69,8 @@ class ExplainableCLIP:
 
     def normalize_pixels(self, images: torch.Tensor) -> torch.Tensor:
         """``[B, 3, h, w]`` in 0..1 to what the tower takes, on its device and in its dtype. Differentiable."""
-        images = images.to(self.device, torch.float32)
-        mean, std = (torch.tensor(v, device=self.device).view(3, 1, 1) for v in (self.image_mean, self.image_std))
+        images = images.to(self.device, torch.promote_types(self.dtype, torch.float32))
+        mean, std = (images.new_tensor(v).view(3, 1, 1) for v in (self.image_mean, self.image_std))
         return ((images - mean) / std).to(self.dtype)
 
     def require_finite(self, features: torch.Tensor) -> None:

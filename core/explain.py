@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 
 from .clip import ExplainableCLIP
 from .edges import follow_edges
 from .errors import InputError, UnsupportedFamilyError
 from .grad_mode import gradients, normal
 from .methods import MapOptions, find_method
+from .precision import unit
 from .relevancy import TextTrace, trace_texts, word_relevancy
-from .towers.text import require_word_tower
-from .towers.tokens import TokenBatch, tokenize, truncation_warning
-from .views import Fit, View, choose_views, cut_view, half_patch_views, merge_maps
+from .towers.text import encode_tokens, require_word_tower
+from .towers.tokens import TokenBatch, Word, tokenize, truncation_warning
+from .views import Fit, View, choose_views, coarse_views, cut_view, half_patch_views, merge_maps
+from .words.maps import choose_words
 from .words.scores import word_scores
 
 _IMAGES_PER_PASS = 4
+_COARSE_PIXELS = 16 * 2**20
+_LONGEST_COARSE_SIDE = 512
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,9 @@ class Explanation:
         word_scores: for each prompt ``[B, words]`` in 0..1 ("sum-max", see :mod:`.words.scores`), or None where the
             text tower can't be explained.
         warnings: sentences for the user.
+        coarse_maps: ``[K + W, B, rows, columns]``, unnormalised: the maps of the prompts and, after them, of W of their
+            words; no finer than the tower made them, and at most 512 pixels a side.
+        word_maps: for each word of each prompt its place among those W, or None.
     """
 
     prompts: tuple[str, ...]
@@ -45,6 +52,8 @@ class Explanation:
     cut_off: tuple[tuple[str, ...], ...]
     word_scores: tuple[torch.Tensor, ...] | None
     warnings: tuple[str, ...]
+    coarse_maps: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
+    word_maps: tuple[tuple[int | None, ...], ...] = ()
 
 
 def check_images(images: torch.Tensor, name: str = "image") -> torch.Tensor:
@@ -112,6 +121,7 @@ def explain(
     shifted: bool = False,
     along_edges: bool = False,
     report: Callable[[int, int], None] | None = None,
+    most_words: int = 0,
 ) -> Explanation:
     """Explain K prompts on B images.
 
@@ -125,6 +135,7 @@ def explain(
         along_edges: let the maps follow the images' edges (:func:`.edges.follow_edges`).
         report: called with (steps done, steps in total) before the work, between steps and at the end; may raise
             to stop.
+        most_words: how many content words get a map of their own, as further prompts of the same pass.
 
     Raises:
         InputError: an input can't be used; raised before any work.
@@ -144,25 +155,54 @@ def explain(
     with gradients():
         tokens = tokenize(clip, prompts)
         words = _trace_words(clip, tokens)
-        text_features = words.features if words else F.normalize(clip.model.encode_text(tokens.ids).float(), dim=-1)
+        text_features = words.features if words else unit(clip.model.encode_text(tokens.ids))
         text_features = text_features.detach()
-        maps, features = [], []
+        chosen_words, word_maps = choose_words(tuple(map(_texts, tokens.words)), most_words)
+        texts = text_features
+        if chosen_words:
+            texts = torch.cat([texts, _encode_words(clip, chosen_words, words is None)])
+        size: tuple[int, int] = tuple(images.shape[-2:])  # type: ignore[assignment]
+        side = longest_coarse_side(len(texts) * len(images))
+        small_views, small_size = coarse_views(views, size, None if along_edges else clip.vision.grid, side)
+        maps, coarse_maps, features = [], [], []
         for pixels in normal(images).split(_IMAGES_PER_PASS):
             pixels = pixels.to(clip.device)
             view_maps, view_features = [], []
             for view in views:
-                window = cut_view(pixels, view, clip.image_size)
-                found = chosen.patch_maps(clip, window, text_features, options)
+                window = cut_view(pixels, view, clip.image_size, clip.interpolation)
+                found = chosen.patch_maps(clip, window, texts, options)
                 view_maps.append(found.maps.detach())
                 view_features.append(found.features.detach())
                 done += 1
                 report(done, steps)
-            merged = merge_maps(view_maps, views, tuple(images.shape[-2:]))  # type: ignore[arg-type]
-            maps.append(_follow_edges(merged, pixels, views[:whole]) if along_edges else merged)
+            merged = merge_maps([each[: len(prompts)] for each in view_maps], views, size)
+            small = merge_maps(view_maps, small_views, small_size)
+            if along_edges:
+                merged = _follow_edges(merged, pixels, views[:whole])
+                small_pixels = torch.nn.functional.interpolate(pixels, small_size, mode="bilinear", antialias=True)
+                small = _follow_edges(small, small_pixels, small_views[:whole])
+            maps.append(merged)
+            coarse_maps.append(small)
             features.append(torch.stack(view_features[:whole]))
-        return _assemble(
-            clip, prompts, tokens, words, torch.cat(maps, dim=1), torch.cat(features, dim=1), text_features
-        )
+        both = torch.cat(maps, dim=1), torch.cat(coarse_maps, dim=1)
+        return _assemble(clip, prompts, tokens, words, *both, word_maps, torch.cat(features, dim=1), text_features)
+
+
+def longest_coarse_side(maps: int) -> int:
+    """Longest side, in pixels, at which so many coarse maps stay within 16 million pixels together."""
+    return max(1, min(_LONGEST_COARSE_SIDE, math.isqrt(_COARSE_PIXELS // max(maps, 1))))
+
+
+def _texts(words: Sequence[Word]) -> tuple[str, ...]:
+    return tuple(word.text for word in words)
+
+
+def _encode_words(clip: ExplainableCLIP, words: tuple[str, ...], foreign: bool) -> torch.Tensor:
+    """L2-normalised ``[W, D]`` of words, each a prompt of its own; ``foreign``: not open_clip's own text tower."""
+    with torch.no_grad():
+        tokens = tokenize(clip, list(words))
+        features = clip.model.encode_text(tokens.ids) if foreign else encode_tokens(clip, tokens)[0]
+        return unit(features)
 
 
 def _follow_edges(maps: torch.Tensor, pixels: torch.Tensor, views: tuple[View, ...]) -> torch.Tensor:
@@ -188,6 +228,8 @@ def _assemble(
     tokens: TokenBatch,
     words: TextTrace | None,
     maps: torch.Tensor,
+    coarse_maps: torch.Tensor,
+    word_maps: tuple[tuple[int | None, ...], ...],
     features: torch.Tensor,
     text_features: torch.Tensor,
 ) -> Explanation:
@@ -207,8 +249,10 @@ def _assemble(
         maps=maps,
         scores=scores.cpu(),
         logits=(scores * clip.logit_scale).cpu(),
-        words=tuple(tuple(word.text for word in row) for row in tokens.words),
+        words=tuple(map(_texts, tokens.words)),
         cut_off=tokens.cut_off,
         word_scores=per_word,
-        warnings=(warning,) if warning else (),
+        warnings=(*clip.notes, *((warning,) if warning else ())),
+        coarse_maps=coarse_maps,
+        word_maps=word_maps,
     )

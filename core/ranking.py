@@ -13,6 +13,10 @@ from .explain import check_images
 from .grad_mode import gradients, normal
 from .guidance.box_contrast import box_contrast, boxes_hold, views_inside, views_outside
 from .guidance.cutouts import resample, seeded_generator
+from .guidance.prompt import readable_prompt
+from .methods import MapOptions
+from .methods.grad_cam import GradCAM
+from .precision import unit
 from .relevancy import image_relevancy, trace_images
 from .towers.tokens import tokenize
 from .words.neglected import NEGLECTED_BELOW, NeglectedWords, find_neglected
@@ -108,6 +112,8 @@ def relevancy_inside(
 ) -> torch.Tensor:
     """Share of each object's relevancy (last block, as in the box loss) that lies inside its mask: ``[B, boxes]``.
 
+    In a tower without attention over all places it is Grad-CAM's heat.
+
     ``texts``: the objects' L2-normalised features ``[boxes, D]``.
     """
     if not constraints:
@@ -118,7 +124,10 @@ def relevancy_inside(
     with gradients():
         for part in normal(images).split(_IMAGES_PER_PASS):
             pixels = resample(part.to(clip.device), clip.image_size).clamp(0, 1)
-            maps = image_relevancy(trace_images(clip, pixels, blocks=1), texts).detach().cpu()
+            if clip.vision.offers("attention"):
+                maps = image_relevancy(trace_images(clip, pixels, blocks=1), texts).detach().cpu()
+            else:
+                maps = GradCAM().patch_maps(clip, pixels, texts, MapOptions()).maps.detach().cpu()
             total = maps.sum(dim=(-2, -1)).clamp(min=torch.finfo(maps.dtype).tiny)
             shares.append(((maps * masks.unsqueeze(1)).sum(dim=(-2, -1)) / total).T)
     return torch.cat(shares)
@@ -130,5 +139,5 @@ def _object_texts(clip: ExplainableCLIP, constraints: Constraints) -> torch.Tens
     """L2-normalised features ``[K, D]``; none without constraints."""
     if not constraints:
         return torch.zeros(0, 0)
-    ids = tokenize(clip, [constraint.prompt for constraint in constraints]).ids
-    return F.normalize(clip.model.encode_text(ids).float(), dim=-1)
+    ids = tokenize(clip, [readable_prompt(each.prompt, "constraints").text for each in constraints]).ids
+    return unit(clip.model.encode_text(ids))

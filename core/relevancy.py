@@ -24,6 +24,7 @@ import torch
 import torch.nn.functional as F
 
 from .clip import ExplainableCLIP
+from .precision import at_least_single, unit
 from .towers.attention import AttentionTap
 from .towers.score_gradients import score_gradients
 from .towers.text import encode_tokens
@@ -35,8 +36,7 @@ _DEFAULT_PASS_BYTES = 512 * 2**20
 
 def block_contribution(attention: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
     """``C = mean_heads((∂s/∂A ⊙ A)⁺)``: ``[..., heads, Nq, Nk]`` twice to ``[..., Nq, Nk]``, in fp32 at least."""
-    precision = torch.promote_types(attention.dtype, torch.float32)
-    return (attention.to(precision) * gradient.to(precision)).clamp(min=0).mean(dim=-3)
+    return (at_least_single(attention) * at_least_single(gradient)).clamp(min=0).mean(dim=-3)
 
 
 def propagate_row(row: torch.Tensor, contributions: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -56,7 +56,7 @@ class ImageTrace:
     """One forward pass of the image tower, ready to be explained for any number of texts.
 
     Attributes:
-        features: L2-normalised image features ``[B, D]``, fp32, attached to the graph.
+        features: L2-normalised image features ``[B, D]``, fp32 at least, attached to the graph.
         attention: post-softmax attention of the kept blocks, first to last, each ``[B, heads, N, N]``.
         pooling: attention of the pooling layer ``[B, heads, Nq, N]`` where the tower has one.
     """
@@ -72,7 +72,7 @@ class TextTrace:
     """One forward pass of the text tower over K prompts.
 
     Attributes:
-        features: L2-normalised text features ``[K, D]``, fp32, attached to the graph.
+        features: L2-normalised text features ``[K, D]``, fp32 at least, attached to the graph.
         attention: post-softmax attention of the kept blocks, each ``[K, heads, T, T]``.
         pooled: position of the token that the feature is read from ``[K]`` (EOT in OpenAI-style towers).
     """
@@ -92,7 +92,7 @@ def trace_images(clip: ExplainableCLIP, pixels: torch.Tensor, blocks: int | None
         features = clip.model.encode_image(clip.normalize_pixels(pixels), normalize=False)
     attention = [call.probs for call in tap.calls]
     pooling = attention.pop() if clip.vision.pooling == "attention" else None
-    return ImageTrace(F.normalize(features.float(), dim=-1), tuple(attention), pooling, clip.vision)
+    return ImageTrace(unit(features), tuple(attention), pooling, clip.vision)
 
 
 def trace_texts(clip: ExplainableCLIP, tokens: TokenBatch, blocks: int | None = None) -> TextTrace:
@@ -101,7 +101,7 @@ def trace_texts(clip: ExplainableCLIP, tokens: TokenBatch, blocks: int | None = 
     keep = range(0 if blocks is None else max(0, depth - blocks), depth)
     with AttentionTap(keep=keep) as tap:
         features, pooled = encode_tokens(clip, tokens)
-    return TextTrace(F.normalize(features.float(), dim=-1), tuple(call.probs for call in tap.calls), pooled)
+    return TextTrace(unit(features), tuple(call.probs for call in tap.calls), pooled)
 
 
 def image_relevancy(
@@ -122,7 +122,7 @@ def image_relevancy(
         pass_bytes: bound on the gradients held at once; more texts take more passes.
 
     Returns:
-        ``[K, B, rows, columns]`` >= 0, unnormalised, fp32.
+        ``[K, B, rows, columns]`` >= 0, unnormalised, fp32 at least.
     """
     layers = list(trace.attention) + ([] if trace.pooling is None else [trace.pooling])
     bytes_per_text = sum(a.numel() * a.element_size() for a in layers)

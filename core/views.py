@@ -79,10 +79,39 @@ def _windows(length: int, window: int) -> tuple[list[int], int]:
     return [round(i * (length - window) / (count - 1)) for i in range(count)], window
 
 
-def cut_view(images: torch.Tensor, view: View, tower_size: tuple[int, int]) -> torch.Tensor:
-    """``[B, 3, H, W]`` to ``[B, 3, *tower_size]``, antialiased; values stay in 0..1. Differentiable."""
+def coarse_views(
+    views: tuple[View, ...], image_size: tuple[int, int], grid: tuple[int, int] | None, longest_side: int
+) -> tuple[tuple[View, ...], tuple[int, int]]:
+    """The views on a copy of the image no finer than it must be to hold their maps, and the copy's height and width.
+
+    One view of the whole image needs no more pixels than the tower has patches; other maps are kept at the image's
+    size, or ``longest_side`` where that is smaller, and so are all where there is no grid (they follow edges).
+    """
+    height, width = image_size
+    whole = View(0, 0, height, width)
+    scale = min(1.0, longest_side / max(image_size))
+    coarse = max(1, round(height * scale)), max(1, round(width * scale))
+    if grid is not None and views == (whole,):
+        coarse = grid
+    down, right = coarse[0] / height, coarse[1] / width
+
+    def shrunk(view: View) -> View:
+        top, left = min(round(view.top * down), coarse[0] - 1), min(round(view.left * right), coarse[1] - 1)
+        return View(top, left, max(round(view.bottom * down), top + 1), max(round(view.right * right), left + 1))
+
+    return tuple(map(shrunk, views)), coarse
+
+
+def cut_view(
+    images: torch.Tensor, view: View, tower_size: tuple[int, int], interpolation: str = "bicubic"
+) -> torch.Tensor:
+    """``[B, 3, H, W]`` to ``[B, 3, *tower_size]``, antialiased; values stay in 0..1. Differentiable.
+
+    Args:
+        interpolation: "bicubic", or "bilinear" for a CLIP that was trained so (``ExplainableCLIP.interpolation``).
+    """
     window = images[..., view.top : view.bottom, view.left : view.right]
-    return F.interpolate(window, tower_size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    return F.interpolate(window, tower_size, mode=interpolation, antialias=True, align_corners=False).clamp(0, 1)
 
 
 def merge_maps(patch_maps: list[torch.Tensor], views: tuple[View, ...], image_size: tuple[int, int]) -> torch.Tensor:

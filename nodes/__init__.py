@@ -9,6 +9,7 @@ from .clip_relevancy_map import CLIPRelevancyMap
 from .compare_methods import CompareMethods
 from .demo_scene import DemoScene
 from .explainability_guidance import ExplainabilityGuidance
+from .explainable_clip_from_parts import ExplainableCLIPFromParts
 from .find_neglected_words import FindNeglectedWords
 from .guidance_report import GuidanceReport
 from .input_checks import check_inputs
@@ -29,6 +30,7 @@ host.register_model_folder(CLASS_PROMPTS_FOLDER, CLASS_PROMPTS_EXTENSIONS)
 
 NODE_CLASSES: tuple[type, ...] = (
     LoadExplainableCLIP,
+    ExplainableCLIPFromParts,
     CLIPRelevancyMap,
     CompareMethods,
     MapMetrics,

@@ -32,7 +32,17 @@ class BoxSpatialConstraint:
         "Draw a box for each object and type what it is. The boxes steer Explainability Guidance and serve as "
         "region masks, regional prompts and bounding boxes. Detectors and masks of any shape can be connected too."
     )
-    SEARCH_ALIASES: ClassVar = ["layout", "bounding box", "bbox", "region", "area", "box editor", "regional prompt"]
+    SEARCH_ALIASES: ClassVar = [
+        "draw boxes",
+        "box editor",
+        "layout",
+        "bounding box",
+        "bbox",
+        "region",
+        "area",
+        "regional prompt",
+        "draw layout",
+    ]
     CATEGORY = BOXES
     FUNCTION = "constrain"
     INPUT_IS_LIST = True  # labels and boxes may come as lists; one run takes them all

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..core.explain import Explanation
     from ..core.methods import MapOptions
     from ..core.views import Fit
+    from ..core.words.maps import WordMaps
 
 NEGLECTED_BELOW = 0.7  # NTLB, section 4.2
 
@@ -31,13 +32,37 @@ class CLIPRelevancyMap:
         "Shows where CLIP sees each prompt in the image and which words of the prompt count. One prompt a line; all "
         "of them share one pass over the image. The heat and mask outputs work as region and inpainting masks."
     )
-    SEARCH_ALIASES: ClassVar = ["heatmap", "attention map", "clip explain", "relevance", "text to mask", "clipseg"]
+    SEARCH_ALIASES: ClassVar = [
+        "clip heatmap",
+        "heatmap",
+        "attention",
+        "attention map",
+        "clip attention",
+        "saliency",
+        "saliency map",
+        "interpret",
+        "interpretability",
+        "clip explain",
+        "relevance",
+        "text to mask",
+        "mask from text",
+        "mask by text",
+        "prompt to mask",
+        "segment by text",
+        "text segmentation",
+        "segmentation",
+        "clipseg",
+        "grounding",
+        "daam",
+    ]
     CATEGORY = MAPS
     FUNCTION = "explain"
+    OUTPUT_NODE = True  # it shows a picture of its own
     RETURN_TYPES = ("IMAGE", "MASK", "MASK", "IMAGE", "STRING")
     RETURN_NAMES = ("overlay", "heatmap", "mask", "words", "report")
     OUTPUT_TOOLTIPS = (
-        "The heat laid over the image: one labelled grid for each image, or one picture for each prompt and image.",
+        "The heat laid over the image: one labelled grid for each image, outlined at the threshold, or one plain "
+        "picture for each prompt and image.",
         "Heat in 0..1 at the image's size: all images for the first prompt, then all for the second, and so on.",
         "1 where the heat reaches the threshold, in the same order; usable for inpainting at once.",
         "The words of each prompt, tinted by how much each counts; dashed frames mark neglected ones (below 0.7).",
@@ -96,7 +121,19 @@ class CLIPRelevancyMap:
                     },
                 ),
             },
-            "optional": {"shifted_grids": map_inputs.SHIFTED, "follow_edges": map_inputs.FOLLOW_EDGES},
+            "optional": {
+                "shifted_grids": map_inputs.SHIFTED,
+                "follow_edges": map_inputs.FOLLOW_EDGES,
+                "maps_of_words": (
+                    list(core.words.maps.CHOICES),
+                    {
+                        "default": "auto",
+                        "tooltip": "Which words get a map of their own in the viewer below. auto: as many as keep the "
+                        "run below one and a half times its time (about a dozen with methods of forward passes "
+                        "alone). all: up to 96. off: none.",
+                    },
+                ),
+            },
         }
 
     @classmethod
@@ -118,6 +155,7 @@ class CLIPRelevancyMap:
         layout: str,
         shifted_grids: bool = False,
         follow_edges: bool = False,
+        maps_of_words: WordMaps = "auto",
     ) -> dict[str, Any]:
         prompts = map_inputs.prompts_of(text)
         images = core.explain.check_images(image_to_core(image))
@@ -125,19 +163,25 @@ class CLIPRelevancyMap:
         host.require_memory(32 * len(prompts) * len(images) * height * width, "text and image: drawing this many maps")
         projection = projection_for(clip.clip) if method == "eclip" else None
         options = core.methods.MapOptions(blocks=last_blocks or None, score=score, projection=projection)
-        found = self._explain(clip, images, prompts, method, options, fit, shifted_grids, follow_edges)
+        found = self._explain(clip, images, prompts, method, options, fit, shifted_grids, follow_edges, maps_of_words)
 
         heat = core.maps.normalize_map(found.maps)
         mask = core.maps.threshold_map(heat, threshold)
         pictures = core.drawing.colormap.overlay(images.movedim(1, -1).cpu(), heat, colormap, opacity)
         if layout == "grid":
-            overlay = core.drawing.explanation.overlay_grids(images.movedim(1, -1).cpu(), pictures, found)
+            if opacity:
+                pictures = core.drawing.colormap.outline(pictures, mask)
+            overlay = core.drawing.explanation.overlay_grids(
+                images.movedim(1, -1).cpu(), pictures, found, colormap, threshold
+            )
         else:
             overlay = pictures.flatten(0, 1)
         words = core.drawing.explanation.words_pictures(found, NEGLECTED_BELOW)
         report = core.report.build_report(found, heat, mask, clip.clip.name, method, NEGLECTED_BELOW)
         result = (overlay, maps_to_mask(heat), maps_to_mask(mask), words, core.report.to_json(report))
-        return {"ui": host.preview_images(overlay), "result": result}
+        view = {"threshold": threshold, "colormap": colormap, "opacity": opacity}
+        lens = host.show_lens(lambda: core.lens.prompts_lens(images, found, view))
+        return {"ui": {**host.preview_images(overlay), **lens}, "result": result}
 
     def _explain(
         self,
@@ -149,15 +193,19 @@ class CLIPRelevancyMap:
         fit: Fit,
         shifted: bool,
         along_edges: bool,
+        maps_of_words: WordMaps,
     ) -> Explanation:
         """Explain, or return the last explanation where only threshold, colours or layout changed."""
+        words = core.words.maps.most_words(maps_of_words, method, options, len(prompts), clip.clip.vision.blocks)
         digest = hashlib.blake2b(images.contiguous().cpu().numpy().tobytes(), digest_size=16).hexdigest()
-        key = repr((id(clip.clip), digest, tuple(images.shape), prompts, method, options, fit, shifted, along_edges))
+        key = repr(
+            (id(clip.clip), digest, tuple(images.shape), prompts, method, options, fit, shifted, along_edges, words)
+        )
         if self._last is None or self._last[0] != key:
             self._last = None  # give the memory back before the next result takes its own
             with host.progress() as report:
                 found = core.explain.explain(
-                    clip.ready(), images, prompts, method, options, fit, shifted, along_edges, report
+                    clip.ready(), images, prompts, method, options, fit, shifted, along_edges, report, words
                 )
             self._last = (key, found)
         return self._last[1]

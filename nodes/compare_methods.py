@@ -29,6 +29,7 @@ class CompareMethods:
     SEARCH_ALIASES: ClassVar = ["benchmark maps", "compare heatmaps", "grad-cam", "legrad", "clip surgery", "rollout"]
     CATEGORY = MAPS
     FUNCTION = "compare"
+    OUTPUT_NODE = True  # it shows a picture of its own
     RETURN_TYPES = ("IMAGE", "MASK", "STRING")
     RETURN_NAMES = ("grid", "heatmaps", "report")
     OUTPUT_TOOLTIPS = (
@@ -126,4 +127,6 @@ class CompareMethods:
             "scores": [[round(value, 5) for value in row] for row in found.scores.tolist()],
         }
         result = (grid, found.heat.flatten(0, 2), core.report.to_json(summary))
-        return {"ui": host.preview_images(grid), "result": result}
+        view = {"threshold": 0.2, "colormap": colormap, "opacity": opacity}
+        lens = host.show_lens(lambda: core.lens.methods_lens(images, prompts, found, view))
+        return {"ui": {**host.preview_images(grid), **lens}, "result": result}

@@ -281,7 +281,7 @@ class ExplainabilityGuidance:
             model,
             guide,
             decode,
-            companions=[each for each in (clip.patcher, vae and vae.patcher) if each is not None],
+            companions=[each for each in (*clip.patchers, vae and vae.patcher) if each is not None],
             modules=[] if vae is None else [vae.first_stage_model],
             needed_bytes=needed_bytes,
             remedy=_REMEDY,

@@ -30,6 +30,7 @@ class FindNeglectedWords:
     SEARCH_ALIASES: ClassVar = ["missing words", "prompt weight", "prompt emphasis", "no token left behind"]
     CATEGORY = GUIDANCE
     FUNCTION = "find"
+    OUTPUT_NODE = True  # it shows a picture of its own
     RETURN_TYPES = ("STRING", "STRING", "IMAGE", "STRING")
     RETURN_NAMES = ("prompt", "neglected", "words", "report")
     OUTPUT_TOOLTIPS = (
@@ -47,7 +48,13 @@ class FindNeglectedWords:
                 "image": ("IMAGE", {"tooltip": "The picture that was made of the prompt, or a batch of them."}),
                 "prompt": (
                     "STRING",
-                    {"multiline": True, "default": "a cat and a dog", "tooltip": "The prompt that was used."},
+                    {
+                        "multiline": True,
+                        "default": "a cat and a dog",
+                        "placeholder": "the prompt that the picture was made of",
+                        "tooltip": "The prompt that was used. Embeddings, LoRA tags, wildcards, schedules and comments "
+                        "stay as they are; a weight that a word has is replaced.",
+                    },
                 ),
                 "emphasis": (
                     "FLOAT",
@@ -76,7 +83,7 @@ class FindNeglectedWords:
             ]
         )
         result = (
-            core.words.neglected.emphasize(prompt, words, emphasis),
+            core.words.neglected.emphasize_at(prompt, found.spans_on_average, emphasis),
             ", ".join(words),
             pictures,
             core.report.to_json(_report(found)),

@@ -12,6 +12,7 @@ PROMPT: Any = (
     {
         "multiline": True,
         "default": "a cat and a dog",
+        "placeholder": "what the picture shall show",
         "tooltip": "What the picture shall show, in plain words; usually the positive prompt. Emphasis like (word:1.3) "
         "is ignored. Square brackets mark [words] for the choice 'marked'.",
     },
@@ -112,7 +113,8 @@ BOX_CONTRAST: Any = (
         "step": 0.05,
         "advanced": True,
         "tooltip": "How much it counts what CLIP reads in each box: this object, and not another one or the rest of "
-        "the picture. Not in the paper; example guidance_demo_boxes uses it alone, with box_weight 0. 0 turns it off.",
+        "the picture. Not in the paper; the example 06 Each object in its box uses it alone, with box_weight 0. 0 "
+        "turns it off.",
     },
 )
 

@@ -27,6 +27,7 @@ class GuidanceReport:
     SEARCH_ALIASES: ClassVar = ["loss curve", "guidance plot", "clip guidance report"]
     CATEGORY = GUIDANCE
     FUNCTION = "report"
+    OUTPUT_NODE = True  # it shows a picture of its own
     RETURN_TYPES = ("IMAGE", "IMAGE", "STRING")
     RETURN_NAMES = ("curves", "steps", "report")
     OUTPUT_TOOLTIPS = (
@@ -56,4 +57,7 @@ class GuidanceReport:
         curves = core.guidance.report.plot_curves(record).unsqueeze(0)
         steps = core.guidance.report.step_pictures(record).unsqueeze(0)
         data = core.report.to_json(core.guidance.report.report_data(record))
-        return {"ui": host.preview_images(curves), "result": (curves, steps, data)}
+        return {
+            "ui": {**host.preview_images(curves), **host.show_lens(lambda: core.lens.steps_lens(record))},
+            "result": (curves, steps, data),
+        }

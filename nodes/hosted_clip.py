@@ -19,14 +19,13 @@ class HostedClip:
 
     Attributes:
         clip: the library's object; its weights may be offloaded.
-        patcher: the host's model patcher, or None outside a host.
+        patchers: the host's model patchers that own the weights; none outside a host.
     """
 
     clip: ExplainableCLIP
-    patcher: Any = None
+    patchers: tuple[Any, ...] = ()
 
     def ready(self, extra_bytes: int = 0) -> ExplainableCLIP:
         """Have the host load the weights (and free ``extra_bytes`` beside them); returns the CLIP."""
-        if self.patcher is not None:
-            host.load_models([self.patcher], extra_bytes)
+        host.load_models(list(self.patchers), extra_bytes)
         return self.clip

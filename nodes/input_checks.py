@@ -149,6 +149,8 @@ def _dimensions(value: Any) -> int:
 
 _SOCKETS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "EXPLAINABLE_CLIP": (lambda value: isinstance(value, HostedClip), "Load Explainable CLIP"),
+    "CLIP_VISION": (lambda value: hasattr(value, "patcher") and hasattr(value, "encode_image"), "Load CLIP Vision"),
+    "CLIP": (lambda value: hasattr(value, "cond_stage_model"), "Load CLIP, or the CLIP output of Load Checkpoint"),
     "IMAGE": (_is_image, "an IMAGE output, a batch of images (Convert Mask to Image makes one of masks)"),
     "MASK": (_is_mask, "a MASK output"),
     "LATENT": (_is_latent, "a LATENT output, of pictures or videos"),

@@ -38,6 +38,7 @@ class LearnClassPrompts:
     SEARCH_ALIASES: ClassVar = ["few-shot", "one-shot", "coop", "prompt tuning", "prompt learning", "train classifier"]
     CATEGORY = CLASSIFICATION
     FUNCTION = "learn"
+    OUTPUT_NODE = True  # it shows a picture of its own
     RETURN_TYPES = (CLASS_PROMPTS, "IMAGE", "STRING")
     RETURN_NAMES = ("class_prompts", "chart", "report")
     OUTPUT_TOOLTIPS = (

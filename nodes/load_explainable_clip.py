@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, ClassVar
 
 from .. import core
@@ -19,16 +18,19 @@ class LoadExplainableCLIP:
     NODE_ID = "LoadExplainableCLIP"
     DISPLAY_NAME = "Load Explainable CLIP"
     DESCRIPTION = (
-        "Loads a CLIP (image and text tower) for the nodes of this pack: the embedded demo CLIP, any open_clip or "
-        "Hugging Face checkpoint in models/open_clip, or one of open_clip's pretrained models. Not the CLIP that "
-        "diffusion checkpoints bring: those have no image tower."
+        "Loads a CLIP (image and text tower) for the nodes of this pack: the embedded demo CLIP, any CLIP or SigLIP in "
+        "models/open_clip in the format of open_clip, OpenAI or Hugging Face, or one of open_clip's pretrained models. "
+        "Of CLIP Vision and text encoder files, Explainable CLIP from Parts makes one."
     )
     SEARCH_ALIASES: ClassVar = ["clip loader", "open_clip", "siglip", "relevancy clip", "load clip vision"]
     CATEGORY = CATEGORY
     FUNCTION = "load"
-    RETURN_TYPES = (EXPLAINABLE_CLIP,)
-    RETURN_NAMES = ("clip",)
-    OUTPUT_TOOLTIPS = ("The CLIP, for every node of this pack that has a 'clip' input.",)
+    RETURN_TYPES = (EXPLAINABLE_CLIP, "STRING")
+    RETURN_NAMES = ("clip", "report")
+    OUTPUT_TOOLTIPS = (
+        "The CLIP, for every node of this pack that has a 'clip' input.",
+        "What was loaded (towers, activation, pixels), and what had to be guessed.",
+    )
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
@@ -40,8 +42,9 @@ class LoadExplainableCLIP:
                     {
                         "default": core.loading.sources.DEMO,
                         "tooltip": "The embedded demo CLIP knows some 75 pictogram classes and needs no file. "
-                        "Files come from models/open_clip (.safetensors, .pt, .bin). Names with 'open_clip:' are "
-                        "pretrained models, kept in a folder of their own there.",
+                        "Files come from models/open_clip (.safetensors, .pt, .bin); a sharded model stands here by "
+                        "its folder. Names with 'open_clip:' are pretrained models, kept in a folder of their own "
+                        "there.",
                     },
                 ),
                 "download": (
@@ -70,9 +73,10 @@ class LoadExplainableCLIP:
                     ["auto", "gelu", "quick_gelu"],
                     {
                         "default": "auto",
-                        "tooltip": "Activation function of a file that has no configuration beside it; the tensors "
-                        "don't show it. auto takes QuickGELU where the file's name says openai, dfn, metaclip or "
-                        "quickgelu, else GELU.",
+                        "tooltip": "Activation function that the CLIP was trained with; the tensors don't show it. "
+                        "auto takes what the configuration beside the file says, else what is known of files of that "
+                        "name (OpenAI's, their fine-tunes, MetaCLIP, DFN), else GELU, and then says in the report that "
+                        "this is a guess.",
                     },
                 ),
             },
@@ -95,12 +99,13 @@ class LoadExplainableCLIP:
 
     @classmethod
     def IS_CHANGED(cls, source: str, **_: Any) -> str:
-        path = host.model_file_path(source) if host.running() and source != core.loading.sources.DEMO else None
-        return f"{os.path.getmtime(path)} {os.path.getsize(path)}" if path and os.path.isfile(path) else source
+        if not host.running():
+            return source
+        return core.loading.sources.source_stamp(source, host.model_file_path, host.model_folder())
 
     def load(
         self, source: str, download: bool, dtype: str = "auto", device: str = "auto", activation: str = "auto"
-    ) -> tuple[HostedClip]:
+    ) -> tuple[HostedClip, str]:
         import torch
 
         dtypes = {"fp16": torch.float16, "bf16": torch.bfloat16}
@@ -115,4 +120,6 @@ class LoadExplainableCLIP:
             )
         cpu = torch.device("cpu")
         target = cpu if device == "cpu" else host.compute_device()
-        return (HostedClip(clip, host.wrap_model(clip.model, target, cpu)),)
+        patcher = host.wrap_model(clip.model, target, cpu)
+        patchers = () if patcher is None else (patcher,)
+        return HostedClip(clip, patchers), core.loading.summary.summarise(clip)

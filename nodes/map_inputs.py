@@ -14,6 +14,7 @@ TEXT: Any = (
     {
         "multiline": True,
         "default": "a photo of a cat\na photo of a dog",
+        "placeholder": "one prompt a line: a photo of a cat",
         "tooltip": "What to look for: one prompt a line, each gets a map of its own.",
     },
 )
@@ -39,7 +40,6 @@ SHIFTED: Any = (
     "BOOLEAN",
     {
         "default": False,
-        "advanced": True,
         "tooltip": "Average the maps of five patch grids that lie half a patch apart: finer and less noisy, five times "
         "the time. Scores and words stay those of the picture as it is.",
     },
@@ -59,7 +59,8 @@ OPACITY: Any = (
         "min": 0.0,
         "max": 1.0,
         "step": 0.05,
-        "tooltip": "How much the colours cover the image: 0 shows the image alone.",
+        "tooltip": "How much the colours cover the image where it is hot; less elsewhere, so that cold places stay the "
+        "image as it is. 0 shows the image alone, 1 the colours alone.",
     },
 )
 
@@ -73,12 +74,14 @@ def colormap() -> Any:
 
 
 def prompts_of(text: str) -> list[str]:
-    """The prompts that stand in ``text``, one a line.
+    """The prompts that stand in ``text``, one a line, without notation: what CLIP reads of them.
 
     Raises:
         InputError: there is none.
     """
-    return core.explain.check_prompts(core.text_files.plain_lines(text))
+    lines = core.text_files.plain_lines(text)
+    parsed = [core.guidance.prompt.parse_prompt(line).text for line in lines]
+    return [line for line in parsed if line] or [core.guidance.prompt.readable_prompt(text, "text").text]
 
 
 def missing_text(text: str | None) -> str | None:

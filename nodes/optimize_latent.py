@@ -175,7 +175,7 @@ class OptimizeLatent:
             frames=video_frames,
         )
         samples = latent["samples"]
-        companions = [each for each in (clip.patcher, vae.patcher) if each is not None]
+        companions = [each for each in (*clip.patchers, vae.patcher) if each is not None]
         frames = min(video_frames, samples.shape[2]) if samples.ndim == 5 else 1
         pictures = len(samples) * frames * objective.views(cutouts)
         needed = core.guidance.memory.bytes_of_pass(clip.clip, pictures)

@@ -34,6 +34,7 @@ class PromptEnsembleClassifier:
     SEARCH_ALIASES: ClassVar = ["zero-shot", "classification", "image tagging", "label images", "sort images", "clip"]
     CATEGORY = CLASSIFICATION
     FUNCTION = "classify"
+    OUTPUT_NODE = True  # it shows a picture of its own
     RETURN_TYPES = ("STRING", "STRING", "STRING", "IMAGE", "MASK", "STRING")
     RETURN_NAMES = ("labels", "top_label", "scores", "chart", "maps", "selected")
     OUTPUT_IS_LIST = (True, False, False, False, False, False)
@@ -143,6 +144,16 @@ class PromptEnsembleClassifier:
                         "They must have been learned on this CLIP.",
                     },
                 ),
+                "maps_of_classes": (
+                    "INT",
+                    {
+                        "default": 2,
+                        "min": 1,
+                        "max": 20,
+                        "tooltip": "How many of each image's best classes get a map in the viewer below. Methods with "
+                        "a backward pass take one more for each.",
+                    },
+                ),
             },
         }
 
@@ -169,6 +180,7 @@ class PromptEnsembleClassifier:
         fit: str,
         maps: str,
         class_prompts: ClassPrompts | None = None,
+        maps_of_classes: int = 2,
     ) -> dict[str, Any]:
         parts = core.classification
         self._cache = self._cache or parts.cache.FeatureCache()
@@ -178,7 +190,7 @@ class PromptEnsembleClassifier:
             found = parts.classify.classify(
                 clip.ready(), images, prompting, ensemble, temperature, fit, self._cache, image, report
             )
-            heat = self._maps(clip, image, images, found, maps, fit, report)
+            heat, coarse = self._maps(clip, image, images, found, maps, maps_of_classes, fit, report)
         chart = core.drawing.class_chart.class_chart(images.movedim(1, -1).cpu(), found, top_k).unsqueeze(0)
         labels = [found.names[index] for index in found.scores.top.tolist()]
         scores = {
@@ -191,7 +203,8 @@ class PromptEnsembleClassifier:
         selected = parts.results.select_images(found, threshold)
         texts = (core.report.to_json(data) for data in (scores, selected))
         result = (labels, labels[0], next(texts), chart, heat, next(texts))
-        return {"ui": host.preview_images(chart), "result": result}
+        lens = host.show_lens(lambda: core.lens.classes_lens(images, found, top_k, coarse))
+        return {"ui": {**host.preview_images(chart), **lens}, "result": result}
 
     def _maps(
         self,
@@ -200,30 +213,31 @@ class PromptEnsembleClassifier:
         images: torch.Tensor,
         found: Classification,
         method: str,
+        most: int,
         fit: str,
         report: Any,
-    ) -> torch.Tensor:
-        """Maps ``[B, H, W]`` in 0..1, made anew only where another class won or its direction changed."""
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Heat of each image's class ``[B, H, W]`` in 0..1, and coarse maps of its best classes; made anew only where
+        these are others or their directions changed."""
         import torch
 
         if method == _NO_MAPS:
-            return torch.zeros(len(images), *images.shape[-2:])
+            return torch.zeros(len(images), *images.shape[-2:]), None
         assert self._cache is not None
         scores = found.scores
-        vectors = scores.class_vectors[scores.top]
+        classes = scores.ranking[:, :most]
+        vectors = scores.class_vectors[classes]
         projection = projection_for(clip.clip) if method == "eclip" else None
         options = core.methods.MapOptions(projection=projection)
         key = ("maps", method, repr(options), fit, vectors.numpy().tobytes())
-        return self._cache.of_images(
-            clip.clip,
-            image,
-            key,
-            lambda: core.maps.normalize_map(
-                core.classification.winning_maps.winning_maps(
-                    clip.clip, images, scores.top, scores.class_vectors, method, options, fit, report
-                )
-            ),
-        )
+
+        def make() -> tuple[torch.Tensor, torch.Tensor]:
+            maps, coarse = core.classification.winning_maps.class_maps(
+                clip.clip, images, classes, scores.class_vectors, method, options, fit, report
+            )
+            return core.maps.normalize_map(maps), coarse
+
+        return self._cache.of_images(clip.clip, image, key, make)
 
 
 def _read_prompting(classes: str, preset: str, custom: str, learned: ClassPrompts | None) -> Prompting:

@@ -58,6 +58,28 @@ WIRINGS: dict[str, Wiring] = {
         {"map": (400, 10)},
         runs=False,
     ),
+    "ExplainableCLIPFromParts": Wiring(
+        [
+            [
+                ("vision", "CLIPVisionLoader", {"clip_name": "CLIP-ViT-bigG-14-laion2B-39B-b160k.safetensors"}),
+                (
+                    "encoders",
+                    "DualCLIPLoader",
+                    {"clip_name1": "clip_l.safetensors", "clip_name2": "clip_g.safetensors"},
+                ),
+            ],
+            [("join", "ExplainableCLIPFromParts", {}), SCENE],
+            [("map", "CLIPRelevancyMap", {"text": "a photo of a cat\na photo of a guitar"})],
+        ],
+        [
+            "vision.CLIP_VISION > join.clip_vision",
+            "encoders.CLIP > join.clip",
+            "join.clip > map.clip",
+            "scene.image > map.image",
+        ],
+        {"map": (400, 10)},
+        runs=False,
+    ),
     "CLIPRelevancyMap": Wiring(
         [
             [CLIP, SCENE],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from environment import ROOT
@@ -9,6 +10,12 @@ from workflow_api import read_workflow
 
 FOLDER = ROOT / "example_workflows"
 EXAMPLES = sorted(FOLDER.glob("*.json"))
+
+
+def example(words: str) -> Path:
+    """The example whose name holds these words, as "Heat map of a picture"."""
+    (found,) = [file for file in EXAMPLES if words in file.stem]
+    return found
 
 
 def needs_download(workflow: dict[str, Any]) -> bool:

@@ -68,6 +68,19 @@ MEASURE = """() => Object.fromEntries([...document.querySelectorAll("[data-node-
   const { x, y, width, height } = element.getBoundingClientRect();
   return [element.dataset.nodeId, { x, y, width, height }];
 }))"""
+# In the graph's own units, in either renderer; a node's title and the badge above it are part of it.
+CROWDED = """gap => {
+  const scale = window.app.canvas.ds.scale, title = 30, badge = 24;
+  const boxes = window.app.graph.nodes.map(node => {
+    const shown = document.querySelector(`[data-node-id="${node.id}"]`)?.getBoundingClientRect();
+    const [width, height] = shown ? [shown.width / scale, shown.height / scale - title] : node.size;
+    const [x, y] = node.pos;
+    return { name: `${node.id} ${node.type}`, left: x, right: x + width, top: y - title - badge, bottom: y + height };
+  });
+  return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b =>
+    a.left < b.right + gap && b.left < a.right + gap && a.top < b.bottom + gap - badge && b.top < a.bottom + gap - badge
+  ).map(b => [a.name, b.name]));
+}"""
 MOVE = """moves => {
   for (const [id, [x, y]] of Object.entries(moves)) {
     const node = window.app.graph.getNodeById(id);
@@ -114,6 +127,11 @@ def open_editor(browser: Any, address: str, height: int) -> Any:
     page.goto(address, timeout=PATIENCE_MS)
     page.wait_for_function(READY)
     return page
+
+
+def crowded(page: Any, gap: int = 40) -> list[tuple[str, str]]:
+    """Pairs of nodes with less than ``gap`` between them, as the page shows them now: run the workflow first."""
+    return [(one, other) for one, other in page.evaluate(CROWDED, gap)]
 
 
 class GraphPage:

@@ -27,8 +27,10 @@ def hostile_checkpoints(traces: Path) -> Iterator[tuple[str, bytes, str]]:
     weights["token_embedding.weight"] = torch.zeros(600, 32)
     whole, old_whole = save(weights), pickled(weights)
     yield "empty.safetensors", b"", "damaged or incomplete"
-    yield "page.safetensors", b"<!DOCTYPE html><html>not found</html>" * 99, "damaged or incomplete"
-    yield "pointer.pt", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "damaged"
+    yield "page.safetensors", b"<!DOCTYPE html><html>not found</html>" * 99, "is a web page"
+    yield "pointer.pt", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "pointer of Git LFS"
+    yield "model.gguf.safetensors", b"GGUF\x03\x00\x00\x00" * 9, "is a GGUF file"
+    yield "model-00001-of-00002.safetensors", whole, "is one part of a model in 2 shards"
     for share in (0.01, 0.5, 0.999):
         yield f"cut at {share}.safetensors", whole[: int(len(whole) * share)], "damaged or incomplete"
         yield f"cut at {share}.pt", old_whole[: int(len(old_whole) * share)], "damaged"

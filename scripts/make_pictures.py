@@ -20,7 +20,7 @@ import chromium
 from console import say
 from doc_wirings import WIRINGS
 from environment import ENV, ROOT, Environment
-from example_files import EXAMPLES, FOLDER, WITHOUT_DOWNLOAD
+from example_files import EXAMPLES, FOLDER, WITHOUT_DOWNLOAD, example
 from frontend_server import FrontendServer
 from graph_page import CHROMIUM_FLAGS, PAGE_SETTINGS, GraphPage
 from host_client import ComfyClient
@@ -38,15 +38,15 @@ GAP = 16
 
 # What a thumbnail shows, row by row: nodes by their numbers, each with a label where one is needed.
 THUMBNAILS: dict[str, list[list[tuple[int, str]]]] = {
-    "relevancy_map": [[(4, "")], [(5, "")]],
-    "box_layout": [[(3, "")]],
-    "classify_batch": [[(5, "")]],
-    "one_shot": [[(8, "class names alone"), (7, "learned from one picture a class")]],
-    "guidance_demo": [[(14, "unguided")], [(9, "guided, same seeds")]],
-    "guidance_demo_boxes": [[(15, "unguided")], [(10, "guided")], [(18, "the best")]],
-    "optimize_latent": [[(16, "before"), (7, "optimized"), (15, "drawn over")]],
+    "01": [[(3, "")], [(5, "")]],
+    "02": [[(3, "")]],
+    "03": [[(3, "")]],
+    "04": [[(6, "class names alone"), (5, "learned from one picture a class")]],
+    "05": [[(14, "unguided")], [(9, "guided, same seeds")]],
+    "06": [[(15, "unguided")], [(10, "guided")], [(18, "the best")]],
+    "07": [[(16, "before"), (7, "optimized"), (15, "drawn over")]],
 }
-RELEVANCY_PICTURE = "relevancy_map"  # also on its node's help page and in the README
+RELEVANCY_PICTURE = "relevancy_map"  # the first example's, also on its node's help page
 BOX_EDITOR = "box_editor"
 
 
@@ -59,13 +59,16 @@ def main() -> int:
     made = 0
     with running_host(options.host) as address, ComfyClient(address) as client:
         for file in EXAMPLES:
-            if wanted(file.stem, options.names) and file.stem in THUMBNAILS:
-                save(thumbnail(client, file), FOLDER / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
+            if wanted(file.stem, options.names) and file.stem[:2] in THUMBNAILS:
+                picture = thumbnail(client, file)
+                save(captioned(picture, file), FOLDER / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
+                if file == EXAMPLES[0]:
+                    save(picture, IMAGES / f"{RELEVANCY_PICTURE}.jpg", LARGEST_THUMBNAIL)
                 made += 1
         with graph_page(client, missing_files(client)) as page:
             for file in EXAMPLES:
-                if wanted(file.stem, options.names) and file.stem not in THUMBNAILS:
-                    save(graph_of(page, file), FOLDER / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
+                if wanted(file.stem, options.names) and file.stem[:2] not in THUMBNAILS:
+                    save(captioned(graph_of(page, file), file), FOLDER / f"{file.stem}.jpg", LARGEST_THUMBNAIL)
                     made += 1
             for name, wiring in WIRINGS.items():
                 if wanted(name, options.names):
@@ -78,8 +81,6 @@ def main() -> int:
             if wanted(BOX_EDITOR, options.names):
                 save(box_editor(page), IMAGES / f"{BOX_EDITOR}.jpg", LARGEST_PICTURE)
                 made += 1
-    if wanted(RELEVANCY_PICTURE, options.names):
-        (IMAGES / f"{RELEVANCY_PICTURE}.jpg").write_bytes((FOLDER / f"{RELEVANCY_PICTURE}.jpg").read_bytes())
     say(f"{made} pictures; {sum(file.stat().st_size for file in IMAGES.iterdir()) / 1e6:.2f} MB in {IMAGES}")
     return 0 if made else 1
 
@@ -132,6 +133,9 @@ def missing_files(client: ComfyClient) -> dict[tuple[str, str], set[str]]:
             for name, value in node["inputs"].items():
                 if isinstance(value, str) and isinstance(specs[name][0], list) and value not in specs[name][0]:
                     found.setdefault((node["class_type"], name), set()).add(value)
+    for _, kind, values in (node for wiring in WIRINGS.values() for column in wiring.columns for node in column):
+        for name in values.keys() & {"clip_name", "clip_name1", "clip_name2"}:
+            found.setdefault((kind, name), set()).add(values[name])
     return found
 
 
@@ -150,13 +154,24 @@ def thumbnail(client: ComfyClient, file: Path) -> Image.Image:
     if result.error:
         raise SystemExit(f"{file.name}: {result.error['node_type']}: {result.error['exception_message']}")
     rows = []
-    for nodes in THUMBNAILS[file.stem]:
+    for nodes in THUMBNAILS[file.stem[:2]]:
         row = []
         for number, label in nodes:
             pictures = shown(client, result.outputs[str(number)])
             row += [labelled(picture, label and (" " if place else label)) for place, picture in enumerate(pictures)]
         rows.append(beside(row))
     return below(rows)
+
+
+def captioned(picture: Image.Image, file: Path) -> Image.Image:
+    """With what the example needs written below it, as its name says it."""
+    needs = file.stem.split(" - ")[-1]
+    size = max(22, picture.width // 26)
+    sheet = Image.new("RGB", (picture.width, picture.height + 2 * size), PAPER)
+    sheet.paste(picture, (0, 0))
+    place = (picture.width // 2, picture.height + size)
+    ImageDraw.Draw(sheet).text(place, needs, INK, ImageFont.load_default(size), anchor="mm")
+    return sheet
 
 
 def shown(client: ComfyClient, outputs: dict[str, Any]) -> list[Image.Image]:
@@ -214,7 +229,7 @@ def graph_of(page: GraphPage, file: Path) -> Image.Image:
 
 def box_editor(page: GraphPage) -> Image.Image:
     """The editor with its picture and boxes, from the example."""
-    workflow = read_workflow(FOLDER / "box_layout.json")
+    workflow = read_workflow(example("02"))
     page.load(workflow)
     page.run()
     (node,) = [str(node["id"]) for node in workflow["nodes"] if node["type"] == "BoxSpatialConstraint"]

@@ -13,8 +13,8 @@ from typing import Any
 
 from console import say
 from environment import ROOT
-from example_files import EXAMPLES
-from graph_page import open_editor
+from example_files import EXAMPLES, WITHOUT_DOWNLOAD
+from graph_page import crowded, open_editor
 from host_client import ComfyClient
 from make_pictures import editor, missing_files, running_host, wanted
 from workflow_api import read_workflow
@@ -35,8 +35,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="take only these (default: all)")
     parser.add_argument("--host", help="HOST:PORT of a running ComfyUI with the pack (default: start PyPI's)")
+    parser.add_argument("--run", action="store_true", help="run what needs no download first, and check the gaps")
     parser.add_argument("--out", type=Path, default=ROOT / "demo_output" / "screenshots")
     options = parser.parse_args()
+    too_near = 0
     options.out.mkdir(parents=True, exist_ok=True)
     with running_host(options.host) as address, ComfyClient(address) as client:
         files = missing_files(client)
@@ -47,12 +49,30 @@ def main() -> int:
                 for file in EXAMPLES:
                     if wanted(file.stem, options.names):
                         open_workflow(page, read_workflow(file))
+                        if options.run and file in WITHOUT_DOWNLOAD:
+                            run_workflow(page, client)
+                        for pair in crowded(page):
+                            say(f"  {file.stem}, {renderer}: too near: {' and '.join(pair)}")
+                            too_near += 1
                         save(page, options.out / f"{file.stem}.{renderer}.png")
                 for name in nodes:
                     if modern and wanted(name, options.names):
                         open_help(page, name)
                         save(page, options.out / f"{name}.help.png")
-    return 0
+    return 1 if too_near else 0
+
+
+def run_workflow(page: Any, client: ComfyClient) -> None:
+    """Press Run and wait until every picture is on its node."""
+    before = set(client.get_json("/history"))
+    page.evaluate("async () => { await window.app.queuePrompt(0) }")
+    for _ in range(1200):
+        if set(client.get_json("/history")) - before:
+            break
+        page.wait_for_timeout(500)
+    page.wait_for_timeout(3000)
+    page.evaluate("async () => { await window.app.extensionManager.command.execute('Comfy.Canvas.FitView') }")
+    page.wait_for_timeout(1500)
 
 
 def open_workflow(page: Any, workflow: dict[str, Any]) -> None:

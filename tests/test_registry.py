@@ -164,7 +164,7 @@ def defaults(node, **given):
 scene = nodes["DemoScene"]
 image, masks, prompts, _ = scene().draw(**defaults(scene, width=96, height=96))
 loader = nodes["LoadExplainableCLIP"]
-(clip,) = loader().load(**defaults(loader))
+clip, _ = loader().load(**defaults(loader))
 explainer = nodes["CLIPRelevancyMap"]
 heat = explainer().explain(**defaults(explainer, clip=clip, image=image, text=prompts, method="eclip"))["result"][1]
 assert heat.shape == masks.shape and heat.max() > 0.9

@@ -127,9 +127,11 @@ def _read_box(raw: object, place: int) -> DrawnBox:
     if width <= 0 or height <= 0:
         raise InputError(f"boxes: {named} has no area (width {width}, height {height}). Make it larger or delete it.")
     if x < -SLACK or y < -SLACK or x + width > 1 + SLACK or y + height > 1 + SLACK:
+        pixels = max(x, y, width, height) > 2
+        remedy = "If these are pixels, divide them by the picture's size." if pixels else "Move or shrink it."
         raise InputError(
             f"boxes: {named} reaches outside the picture (x {x}..{x + width}, y {y}..{y + height}; the picture "
-            "is 0..1 each way). Move or shrink it."
+            f"is 0..1 each way). {remedy}"
         )
     box = (max(x, 0.0), max(y, 0.0), min(x + width, 1.0), min(y + height, 1.0))
     if box[2] <= box[0] or box[3] <= box[1]:

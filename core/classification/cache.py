@@ -5,13 +5,14 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, MutableMapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..clip import ExplainableCLIP
 
+_Made = TypeVar("_Made")
 _LIMIT = 512 * 2**20
 
 
@@ -34,9 +35,7 @@ class FeatureCache:
         kept.move_to_end(key)
         return kept[key]
 
-    def of_images(
-        self, clip: ExplainableCLIP, images: torch.Tensor, key: Hashable, make: Callable[[], torch.Tensor]
-    ) -> torch.Tensor:
+    def of_images(self, clip: ExplainableCLIP, images: torch.Tensor, key: Hashable, make: Callable[[], _Made]) -> _Made:
         """The same for a batch of images, known by its identity: the cache lasts as long as that tensor does."""
         kept = self._of_images.setdefault(images, weakref.WeakKeyDictionary()).setdefault(clip, {})
         if key not in kept:

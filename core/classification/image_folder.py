@@ -70,4 +70,4 @@ def read_view(clip: ExplainableCLIP, source: Source, fit: Fit = "crop", name: st
     """
     image = check_images(read_image(source, name))
     size: tuple[int, int] = tuple(image.shape[-2:])  # type: ignore[assignment]
-    return cut_view(image, single_view(size, clip, fit), clip.image_size)
+    return cut_view(image, single_view(size, clip, fit), clip.image_size, clip.interpolation)

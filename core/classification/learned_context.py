@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from ..clip import ExplainableCLIP
 from ..errors import InputError, UnsupportedFamilyError
 from ..grad_mode import normal
+from ..precision import unit
 from ..relevancy import TextTrace
 from ..towers.attention import AttentionTap
 from ..towers.text import encode_embeddings, is_causal, require_word_tower
@@ -117,7 +118,7 @@ def trace_context(clip: ExplainableCLIP, prompts: ContextPrompts, context: torch
     """Encode the prompts with all attention kept; differentiable with respect to the context ``[n, width]``."""
     with AttentionTap(keep=range(len(clip.text.transformer.resblocks))) as tap:
         features = _encode(clip, prompts.fill(context), prompts.pooled)
-    return TextTrace(F.normalize(features.float(), dim=-1), tuple(call.probs for call in tap.calls), prompts.pooled)
+    return TextTrace(unit(features), tuple(call.probs for call in tap.calls), prompts.pooled)
 
 
 def _encode(clip: ExplainableCLIP, embeddings: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
@@ -139,4 +140,4 @@ def encode_learned(clip: ExplainableCLIP, learned: ClassPrompts, names: tuple[st
     embeddings = prompts.fill(normal(learned.context).to(clip.device))
     chunks = zip(embeddings.split(_PROMPTS_PER_PASS), prompts.pooled.split(_PROMPTS_PER_PASS), strict=True)
     features = torch.cat([_encode(clip, part, pooled) for part, pooled in chunks])
-    return F.normalize(features.float(), dim=-1).cpu()
+    return unit(features).cpu()

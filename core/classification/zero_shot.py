@@ -16,6 +16,7 @@ from ..clip import ExplainableCLIP
 from ..errors import InputError, UnsupportedFamilyError
 from ..explain import check_images
 from ..grad_mode import normal
+from ..precision import unit
 from ..towers.text import encode_tokens, require_word_tower
 from ..towers.tokens import TokenBatch
 from ..views import Fit, View, choose_views, cut_view
@@ -57,7 +58,7 @@ def encode_texts(
     found = []
     for start in range(0, len(prompts), texts_per_pass):
         ids = clip.tokenizer(list(prompts[start : start + texts_per_pass]))
-        found.append(F.normalize(_encode_ids(clip, ids).float(), dim=-1).cpu())
+        found.append(unit(_encode_ids(clip, ids)).cpu())
         if report is not None:
             report(min(start + texts_per_pass, len(prompts)), len(prompts))
     features = torch.cat(found)
@@ -122,9 +123,9 @@ def encode_images(
     view = single_view(tuple(images.shape[-2:]), clip, fit)  # type: ignore[arg-type]
     found = []
     for pixels in normal(images).split(images_per_pass):
-        window = cut_view(_usable(pixels, images).to(clip.device), view, clip.image_size)
+        window = cut_view(_usable(pixels, images).to(clip.device), view, clip.image_size, clip.interpolation)
         encoded = clip.model.encode_image(clip.normalize_pixels(window), normalize=False)
-        found.append(F.normalize(encoded.float(), dim=-1).cpu())
+        found.append(unit(encoded).cpu())
         if report is not None:
             report(sum(map(len, found)), len(images))
     features = torch.cat(found)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import torch
 
 from ..explain import Explanation
-from .grid import labelled_grid
+from .grid import colour_bar, labelled_grid
 from .words import stack_pictures, words_picture
 
 
-def overlay_grids(images: torch.Tensor, overlays: torch.Tensor, found: Explanation) -> torch.Tensor:
-    """For each image one grid: the image itself, then each prompt's overlay with its score.
+def overlay_grids(
+    images: torch.Tensor, overlays: torch.Tensor, found: Explanation, colormap: str, threshold: float
+) -> torch.Tensor:
+    """For each image one grid: the image itself, then each prompt's overlay with its score; below, what colours mean.
 
     Args:
         images: ``[B, H, W, 3]``.
         overlays: ``[K, B, H, W, 3]``.
+        threshold: of the outline in the overlays.
 
     Returns:
         ``[B, H', W', 3]``.
@@ -22,11 +25,14 @@ def overlay_grids(images: torch.Tensor, overlays: torch.Tensor, found: Explanati
     grids = []
     for b, image in enumerate(images):
         labels = [
-            f"{prompt}  {float(score):+.3f}" for prompt, score in zip(found.prompts, found.scores[:, b], strict=True)
+            f"{prompt} · similarity {float(score):.3f}"
+            for prompt, score in zip(found.prompts, found.scores[:, b], strict=True)
         ]
         columns = min(len(labels) + 1, 4) if len(labels) < 8 else None
         grids.append(labelled_grid([image, *overlays[:, b]], ["image", *labels], columns))
-    return torch.stack(grids)
+    sheet = torch.stack(grids)
+    bar = colour_bar(sheet.shape[2], colormap, threshold).expand(len(sheet), -1, -1, -1)
+    return torch.cat([sheet, bar], dim=1)
 
 
 def words_pictures(found: Explanation, neglected_below: float) -> torch.Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from .colormap import colorize
 from .fonts import font_for
 
 _MARGIN = 8
@@ -48,6 +49,27 @@ def labelled_grid(
         for row, text in enumerate(texts):
             draw.text((x, y + row * line), text, font=font_for(text, font_size), fill=_TEXT)
         canvas.paste(cell, (x, y + label_height))
+    return torch.from_numpy(np.asarray(canvas, dtype=np.float32) / 255)
+
+
+def colour_bar(width: int, colormap: str, threshold: float | None = None) -> torch.Tensor:
+    """What the colours of heat mean, 0 to 1, with a mark at the threshold: ``[H, width, 3]``."""
+    size = max(11, min(18, width // 40))
+    height, font = round(0.7 * size), font_for("heat", size)
+    canvas = Image.new("RGB", (width, height + round(1.6 * size) + _MARGIN), _BACKGROUND)
+    draw = ImageDraw.Draw(canvas)
+    left, right = _MARGIN, max(_MARGIN + 2, width - _MARGIN)
+    colours = (colorize(torch.linspace(0, 1, right - left).expand(height, -1), colormap) * 255).round().byte()
+    canvas.paste(Image.fromarray(colours.numpy()), (left, 0))
+    draw.text((left, height), "heat 0", fill=_TEXT, font=font)
+    draw.text((right, height), "1", fill=_TEXT, font=font, anchor="ra")
+    label = "" if threshold is None else f"outline {threshold:.2g}"
+    half = font.getlength(label) / 2
+    if threshold is not None and right - left > 8 * half:
+        x = left + threshold * (right - left - 1)
+        draw.line([(x, 0), (x, height)], fill=(255, 255, 255), width=2)
+        middle = min(max(x, left + font.getlength("heat 0  ") + half), right - font.getlength("  1") - half)
+        draw.text((middle, height), label, fill=_TEXT, font=font, anchor="ma")
     return torch.from_numpy(np.asarray(canvas, dtype=np.float32) / 255)
 
 

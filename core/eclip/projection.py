@@ -21,6 +21,7 @@ from ..clip import ExplainableCLIP
 from ..demo.art import ASSETS
 from ..errors import InputError
 from ..loading import trained_file
+from ..precision import at_least_single, unit
 from ..towers.patch_features import head_input, head_projection, patch_tokens
 
 _FILE = trained_file.Kind(
@@ -60,9 +61,9 @@ class EclipProjection:
             )
 
     def patch_features(self, clip: ExplainableCLIP, tokens: torch.Tensor) -> torch.Tensor:
-        """Tokens after the last block ``[B, N, C]`` to L2-normalised fp32 patch features ``[B, rows * columns, D]``."""
-        hidden = head_input(clip, patch_tokens(clip, tokens)).float()
-        return F.normalize(F.linear(hidden, self.weight.to(hidden), self.bias.to(hidden)), dim=-1)
+        """Tokens after the last block ``[B, N, C]`` to L2-normalised patch features ``[B, rows * columns, D]``."""
+        hidden = at_least_single(head_input(clip, patch_tokens(clip, tokens)))
+        return unit(F.linear(hidden, self.weight.to(hidden), self.bias.to(hidden)))
 
 
 def initial_projection(clip: ExplainableCLIP, width: int) -> tuple[torch.Tensor, torch.Tensor]:

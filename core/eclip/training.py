@@ -27,8 +27,9 @@ from ..clip import ExplainableCLIP
 from ..errors import InputError, UnsupportedFamilyError
 from ..methods.base import MapOptions
 from ..methods.rollout import Rollout
-from ..towers.patch_features import head_input, patch_tokens
-from ..towers.patch_tokens import run_tower
+from ..precision import unit
+from ..towers.patch_features import head_input, patch_features, patch_tokens
+from ..towers.patch_tokens import ImagePass, run_tower
 from ..towers.text import encode_tokens
 from ..towers.tokens import tokenize
 from .projection import EclipProjection, initial_projection
@@ -76,7 +77,7 @@ class FrozenPairs:
 
     Attributes:
         hidden: head input of every patch ``[n, rows * columns, width]``, on the CPU, fp16 where that can hold it.
-        attention: attention rollout from the image feature to the patches ``[n, rows * columns]``, fp32.
+        attention: from the image feature to the patches ``[n, rows * columns]``, fp32 (attention rollout).
         texts: L2-normalised caption features ``[n, D]``, fp32.
         captions: n strings; equal ones are no negatives of each other.
     """
@@ -101,6 +102,14 @@ def free_mask(attention: torch.Tensor, mass: float) -> torch.Tensor:
 def masked_max_pool(patches: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """``[..., n, D]`` and a boolean mask ``[..., n]`` to the maximum of every channel inside the mask ``[..., D]``."""
     return patches.masked_fill(~mask.unsqueeze(-1), float("-inf")).amax(dim=-2)
+
+
+def _attention(clip: ExplainableCLIP, pixels: torch.Tensor, tower: ImagePass) -> torch.Tensor:
+    """What the image feature is read from, whatever the text ``[B, rows * columns]`` >= 0: attention rollout; in towers
+    without attention over all places, how much each place agrees with the image feature."""
+    if clip.vision.offers("attention"):
+        return Rollout().patch_maps(clip, pixels, tower.features[:1], MapOptions()).maps[0].flatten(1)
+    return torch.einsum("bnd,bd->bn", patch_features(clip, tower.tokens), tower.features).clamp(min=0)
 
 
 @torch.no_grad()
@@ -130,7 +139,7 @@ def encode_pairs(
             tower = run_tower(clip, pixels)
             hidden.append(_compact(head_input(clip, patch_tokens(clip, tower.tokens))).cpu())
             text = _encode_captions(clip, [caption for _, caption in chunk])
-            attention.append(Rollout().patch_maps(clip, pixels, text[:1], MapOptions()).maps[0].flatten(1).cpu())
+            attention.append(_attention(clip, pixels, tower).cpu())
             texts.append(text.cpu())
             kept += [caption for _, caption in chunk]
         report(min(start + _IMAGES_PER_PASS, len(captions)))
@@ -228,4 +237,4 @@ def _encode_captions(clip: ExplainableCLIP, captions: list[str]) -> torch.Tensor
         features = encode_tokens(clip, tokens)[0]
     except UnsupportedFamilyError:  # a Hugging Face text tower
         features = clip.model.encode_text(tokens.ids)
-    return F.normalize(features.float(), dim=-1)
+    return unit(features)

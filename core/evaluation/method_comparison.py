@@ -29,6 +29,7 @@ class Comparison:
         heat: ``[m, K, B, H, W]`` in 0..1, each map min-max normalised.
         seconds: time of each method, all prompts and images together.
         scores: cosine similarity ``[K, B]``.
+        coarse_maps: ``[m, K, B, rows, columns]``, see :class:`..explain.Explanation`.
     """
 
     methods: tuple[str, ...]
@@ -36,6 +37,7 @@ class Comparison:
     heat: torch.Tensor
     seconds: tuple[float, ...]
     scores: torch.Tensor
+    coarse_maps: torch.Tensor
 
 
 def parse_methods(text: str) -> list[str]:
@@ -74,7 +76,7 @@ def compare(
     Raises:
         InputError: an input can't be used, or no method is left.
     """
-    ran, heats, seconds, left_out = [], [], [], {}
+    ran, heats, coarse, seconds, left_out = [], [], [], [], {}
     for index, name in enumerate(methods):
         report(index, len(methods))
         reason = _why_not(clip, name, options)
@@ -85,11 +87,12 @@ def compare(
         found = explain(clip, images, prompts, name, options, fit, shifted, along_edges)
         seconds.append(time.perf_counter() - start)
         heats.append(normalize_map(found.maps))
+        coarse.append(found.coarse_maps)
         ran.append(name)
     report(len(methods), len(methods))
     if not ran:
         raise InputError(f"no method is left to compare: {'; '.join(left_out.values())}")
-    return Comparison(tuple(ran), left_out, torch.stack(heats), tuple(seconds), found.scores)
+    return Comparison(tuple(ran), left_out, torch.stack(heats), tuple(seconds), found.scores, torch.stack(coarse))
 
 
 def _why_not(clip: ExplainableCLIP, name: str, options: MapOptions) -> str:

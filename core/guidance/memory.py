@@ -110,7 +110,7 @@ def bytes_per_view(clip: ExplainableCLIP) -> int:
     element = 2 if clip.dtype.itemsize == 2 else 4
     height, width = tower.image_size
     pixels = 8 * 3 * height * width * element
-    if tower.blocks == 0:  # a ResNet keeps feature maps instead; 60 times its input covers those of open_clip
+    if tower.blocks == 0:  # a feature map's tower keeps other maps; 60 times its input covers open_clip's ResNets
         return pixels + 60 * 3 * height * width * element
     return pixels + tower.blocks * tokens * _width(clip) * _KEPT_PER_TOKEN * element
 

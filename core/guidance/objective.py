@@ -25,7 +25,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..boxes.constraint import Constraints
 from ..clip import ExplainableCLIP
-from ..explain import check_prompts
+from ..precision import unit
 from ..relevancy import ImageTrace, TextTrace, image_relevancy, trace_images, trace_texts, word_relevancy
 from ..towers.text import require_word_tower
 from ..towers.tokens import TokenBatch, tokenize
@@ -34,7 +34,7 @@ from .box_contrast import box_contrast, views_inside, views_outside
 from .box_loss import box_weight, overlap, soft_region
 from .cutouts import cut, keep_masked
 from .memory import PASS_BYTES, bytes_per_view
-from .prompt import candidate_words, parse_prompt
+from .prompt import candidate_words, readable_prompt
 from .similarity import cosine_distance, spherical_distance
 from .view_plan import REGION_SIDE, ViewPlan, masked_views, plan_views
 from .word_loss import NORMALIZATIONS, WordChoice, choose_words, word_loss
@@ -118,11 +118,12 @@ class Objective:
         self.choice = choice
         reads_boxes = self.weights.boxes or self.weights.contrast
         self.constraints = tuple(each for each in constraints if each.weight > 0) if reads_boxes else ()
-        parsed = parse_prompt(prompt)
-        check_prompts([parsed.text], "prompt")
-        if self.constraints:
-            check_prompts([each.prompt for each in self.constraints], "constraints")
+        parsed = readable_prompt(prompt)
+        if self.constraints and self.weights.boxes:
+            remedy = "set box_weight to 0 and steer by box_contrast, or load a CLIP whose image tower is a ViT"
+            clip.vision.require("attention", "box_weight, which steers where relevancy lies,", remedy)
         self.text = parsed.text
+        self.object_texts = [readable_prompt(each.prompt, "constraints").text for each in self.constraints]
         with torch.inference_mode(False):  # nodes run under it, and autograd saves some of what is made here
             self.tokens: TokenBatch = tokenize(clip, [self.text])
             self.words = tuple(word.text for word in self.tokens.words[0])
@@ -268,10 +269,10 @@ class Objective:
         return self._texts[1]
 
     def _encode_texts(self) -> _Texts:
-        prompts = [self.text, *(each.prompt for each in self.constraints)]
+        prompts = [self.text, *self.object_texts]
         with torch.no_grad():
             ids = tokenize(self.clip, prompts).ids
-            features = F.normalize(self.clip.model.encode_text(ids).float(), dim=-1)
+            features = unit(self.clip.model.encode_text(ids))
         trace = trace_texts(self.clip, self.tokens) if self.reads_words else None
         return _Texts(features[0], features[1:], trace)
 

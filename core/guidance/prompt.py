@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import string
 from dataclasses import dataclass
 
 import torch
 
 from ..errors import InputError
+from ..explain import check_prompts
 from ..towers.source_text import Span
 from ..towers.tokens import TokenBatch, word_spans
+from ..words.notation import read_notation
 from ..words.nouns import are_content_words
 from .word_loss import WordChoice
-
-_EMPHASIS = re.compile(r":\s*[+-]?(?:\d+(?:\.\d+)?|\.\d+)\s*(?=\))")
-_EMBEDDING = re.compile(r"embedding:\S+", re.IGNORECASE)
-_ESCAPED = re.compile(r"\\[()\[\]]")
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class MarkedPrompt:
     """A prompt without its notation, and what stood in square brackets.
 
     Attributes:
-        text: what CLIP reads: without brackets, emphasis ``(word:1.3)`` and ``embedding:name``.
+        text: what CLIP reads: without brackets, emphasis ``(word:1.3)`` and the rest of :mod:`..words.notation`.
         inside: for every character of the text whether it was in square brackets.
         origin: for every character of the text its index in the prompt as it was written.
     """
@@ -48,25 +46,30 @@ class MarkedPrompt:
 
 def parse_prompt(prompt: str) -> MarkedPrompt:
     """Take marks and ComfyUI's notation out of a prompt. Backslashes keep brackets: ``\\[`` and ``\\(``."""
-    dropped = {i for notation in (_EMPHASIS, _EMBEDDING) for found in notation.finditer(prompt) for i in _range(found)}
-    escaped = {found.end() - 1 for found in _ESCAPED.finditer(prompt)}
-    kept: list[int] = []
-    inside, depth = [], 0
-    for index, character in enumerate(prompt):
-        if index in dropped or index + 1 in escaped:
-            continue
-        if index not in escaped and character in "()[]":
-            depth = max(0, depth + {"[": 1, "]": -1}.get(character, 0))
-        elif not character.isspace() or (kept and not prompt[kept[-1]].isspace()):
+    notation = read_notation(prompt)
+    shown, kept = notation.shown, []
+    for index, character in enumerate(shown):
+        if character and not (character.isspace() and (not kept or shown[kept[-1]].isspace())):
             kept.append(index)
-            inside.append(depth > 0)
-    if kept and prompt[kept[-1]].isspace():
+    if kept and shown[kept[-1]].isspace():
         kept.pop()
-    return MarkedPrompt("".join(prompt[i] for i in kept), tuple(inside[: len(kept)]), tuple(kept))
+    return MarkedPrompt("".join(shown[i] for i in kept), tuple(notation.marked[i] for i in kept), tuple(kept))
 
 
-def _range(found: re.Match[str]) -> range:
-    return range(*found.span())
+def readable_prompt(prompt: str, name: str = "prompt") -> MarkedPrompt:
+    """:func:`parse_prompt` of a prompt that must say something to CLIP.
+
+    Raises:
+        InputError: it is empty, or notation alone.
+    """
+    parsed = parse_prompt(prompt)
+    if prompt.strip("()[]" + string.whitespace) and not parsed.text:
+        raise InputError(
+            f"{name} holds notation alone (embeddings, LoRA tags, wildcards, comments), which CLIP can't read: "
+            f"{prompt.strip()[:60]!r}; write what the picture shows in words"
+        )
+    check_prompts([parsed.text], name)
+    return parsed
 
 
 def candidate_words(prompt: MarkedPrompt, tokens: TokenBatch, choice: WordChoice) -> torch.Tensor:

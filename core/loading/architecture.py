@@ -6,32 +6,83 @@ the list is described from its tensors (plain ViT and ResNet towers).
 
 from __future__ import annotations
 
+import copy
+import functools
 import math
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from ..errors import InputError
+from . import siglip
+from .activation import Activation, known_activation, set_activation
 from .kinds import require_clip
+from .preprocessing import read_json
 from .weights import StateDict
 
-Activation = Literal["auto", "gelu", "quick_gelu"]
-
-# Families of weights trained with QuickGELU. The activation leaves no trace in the tensors, so names must do.
-_QUICK_GELU_NAMES = ("openai", "quickgelu", "quick_gelu", "metaclip", "dfn")
 # Heads are not visible in shapes; these widths of OpenCLIP's large models depart from 64 a head.
 _HEAD_WIDTH = {1280: 80, 1408: 88, 1664: 104, 1792: 112}
 
 
-def build_model(config: dict[str, Any]) -> torch.nn.Module:
-    """The open_clip model of a configuration (the content of one of open_clip's model_configs), random weights."""
+def build_model(config: dict[str, Any], folder: Path | None = None) -> torch.nn.Module:
+    """The open_clip model of a configuration (the content of one of open_clip's model_configs), random weights.
+
+    Beside open_clip's keys it may have ``activations``, of each tower by Hugging Face's names, and in its vision part
+    ``trunk``, the sizes of a SigLIP tower that timm has no name for. Never asks a hub for anything.
+
+    Args:
+        folder: where the configuration of a text tower from Hugging Face is looked for.
+
+    Raises:
+        InputError: it names a model on a hub whose configuration is not there.
+    """
     import open_clip
 
-    config = {key: value for key, value in config.items() if key not in ("custom_text", "hf_tokenizer_name")}
+    config = {key: copy.copy(value) for key, value in config.items() if key not in ("custom_text", "hf_tokenizer_name")}
+    activations, trunk = config.pop("activations", {}), config["vision_cfg"].pop("trunk", None)
+    _keep_local(config, folder)
     custom_text = _is_custom_text(config)
+    if trunk:  # whatever open_clip builds in its place is thrown away; this is timm's smallest
+        config["vision_cfg"]["timm_model_name"] = "test_vit"
     if "multimodal_cfg" in config:
         return open_clip.CoCa(**config)
-    return open_clip.CustomTextCLIP(**config) if custom_text else open_clip.CLIP(**config)
+    model = open_clip.CustomTextCLIP(**config) if custom_text else open_clip.CLIP(**config)
+    if trunk:
+        model.visual.trunk = siglip.build_trunk(trunk)
+    if activations:
+        set_activation(model.visual, activations["vision"])
+        set_activation(getattr(model, "text", None) or model.transformer, activations["text"])
+    return model
+
+
+def _keep_local(config: dict[str, Any], folder: Path | None) -> None:
+    """Point everything that would be fetched from a hub at ``folder``: the weights come from the checkpoint anyway."""
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    if vision.get("timm_model_pretrained"):
+        vision["timm_model_pretrained"] = False
+    if ":" in str(vision.get("timm_model_name") or ""):
+        raise InputError(
+            f"its timm_model_name is {vision['timm_model_name']!r}, a model on a hub; name one of timm's own "
+            "architectures in its place"
+        )
+    name = text.get("hf_model_name")
+    if not name:
+        return
+    text["hf_model_pretrained"] = False
+    places = [] if folder is None else [folder / str(name).rsplit("/", 1)[-1], folder]
+    found = next((place for place in places if _is_text_config(place / "config.json")), None)
+    if found is None:
+        raise InputError(
+            f"its text tower is Hugging Face's {name}, whose configuration is not here; put config.json of "
+            f"huggingface.co/{name} into {places[0] if places else 'the folder of the checkpoint'}"
+        )
+    text["hf_model_name"] = str(found)
+
+
+def _is_text_config(path: Path) -> bool:
+    content = read_json(path)
+    return "model_type" in content and "text_config" not in content
 
 
 def _is_custom_text(config: dict[str, Any]) -> bool:
@@ -44,21 +95,16 @@ def infer_config(state: StateDict, file_name: str = "", activation: Activation =
     """Configuration of an open_clip state dict.
 
     Args:
-        file_name: hints at the activation function where ``activation`` is "auto".
+        file_name: hints at the activation function where ``activation`` is "auto"; GELU where it says nothing.
 
     Raises:
         InputError: the tensors are not those of a CLIP, or of one that can't be inferred.
     """
     require_clip(state, file_name)
-    quick_gelu = wants_quick_gelu(file_name) if activation == "auto" else activation == "quick_gelu"
     config = _known_config(state) or _described_config(state, file_name)
-    config["quick_gelu"] = quick_gelu
+    known = known_activation([Path(file_name).stem]) if activation == "auto" else activation
+    config["quick_gelu"] = known == "quick_gelu"
     return config
-
-
-def wants_quick_gelu(name: str) -> bool:
-    """Whether weights of that name were trained with QuickGELU."""
-    return any(hint in name.lower() for hint in _QUICK_GELU_NAMES)
 
 
 def _text_shape(state: StateDict) -> tuple[str, tuple[int, ...]]:
@@ -142,12 +188,27 @@ def _described_config(state: StateDict, file_name: str) -> dict[str, Any]:
     vocabulary, context, width, layers = text_shape
     text = {"vocab_size": vocabulary, "context_length": context, "width": width, "layers": layers}
     text["heads"] = max(1, width // 64)
+    text |= _text_settings(vocabulary)
     projection = state.get(prefix + "text_projection", state.get(prefix + "text_projection.weight"))
     if projection is None:
         raise InputError(f"checkpoint {file_name or 'given'} has no text projection; it is not a whole CLIP")
     embed_dim = projection.shape[1] if prefix + "text_projection" in state else projection.shape[0]
     vision = _describe_vit(state) if kind == "vit" else _describe_resnet(state)
     return {"embed_dim": embed_dim, "vision_cfg": vision, "text_cfg": text}
+
+
+@functools.cache
+def _text_settings(vocabulary: int) -> dict[str, Any]:
+    """Tokenizer and pooling that go with a vocabulary (of the multilingual CLIPs), from open_clip's configurations."""
+    import open_clip
+
+    keys = ("hf_tokenizer_name", "tokenizer_kwargs", "pool_type", "eos_id")
+    for name in open_clip.list_models():
+        text = open_clip.get_model_config(name)["text_cfg"]
+        causal = not text.get("no_causal_mask") and not text.get("hf_model_name")
+        if causal and text.get("vocab_size") == vocabulary and text.get("hf_tokenizer_name"):
+            return {key: text[key] for key in keys if key in text}
+    return {}
 
 
 def _describe_vit(state: StateDict) -> dict[str, Any]:

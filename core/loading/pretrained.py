@@ -5,6 +5,7 @@ A model's files live in ``<folder>/<model>.<tag>/``, where a user can put them b
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def load_pretrained(
     entry = open_clip.pretrained.get_pretrained_cfg(model, tag)
     if not entry:
         raise InputError(f"open_clip has no pretrained model {model}/{tag}; see open_clip.list_pretrained()")
-    home = folder / f"{model}.{tag}"
+    home = home_of(model, tag, folder)
     weights = _weights_in(home)
     if weights is None:
         if not download:
@@ -79,7 +80,12 @@ def load_pretrained(
     mean, std = (
         tuple(entry.get(key) or value) for key, value in (("mean", loaded.image_mean), ("std", loaded.image_std))
     )
-    return ExplainableCLIP(loaded.model, loaded.tokenizer, f"{model}/{tag}", mean, std, loaded.fingerprint)
+    return replace(loaded, name=f"{model}/{tag}", image_mean=mean, image_std=std)
+
+
+def home_of(model: str, tag: str, folder: Path) -> Path:
+    """The folder of a pretrained model; it need not exist."""
+    return folder / f"{model}.{tag}"
 
 
 def _weights_in(home: Path) -> Path | None:

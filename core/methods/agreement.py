@@ -19,9 +19,10 @@ class Agreement(MapMethod):
 
     name = "agreement"
     order = 1
-    families = Relevancy.families & GradECLIP.families
+    needs = "attention"
     differentiable = True
     cost = "2 forward passes for all prompts, 2 backward passes a prompt"
+    backward_passes = 1.5
     source = "this pack: relevancy x Grad-ECLIP"
 
     def patch_maps(

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import torch
 
 from ..clip import ExplainableCLIP
 from ..errors import UnsupportedFamilyError
-from ..towers.vision import Family
+from ..towers.vision import Offer, VisionTower
 
 if TYPE_CHECKING:
     from ..eclip.projection import EclipProjection
-
-ALL_FAMILIES: frozenset[str] = frozenset(get_args(Family))
 
 
 @dataclass(frozen=True)
@@ -47,29 +45,35 @@ class MapMethod(ABC):
     Attributes:
         name: key in workflows; never changed once released.
         order: place in the list that users see.
-        families: the :data:`.vision_tower.Family` values that the method applies to.
+        needs: what it reads of an image tower (:data:`.towers.vision.Offer`).
         differentiable: whether gradients flow from the map to the image (with ``create_graph=True``).
         cost: in words, for the tooltip: what it needs beyond one forward pass.
         source: paper.
+        backward_passes: what each text costs, in backward passes through the whole tower.
     """
 
     name: ClassVar[str]
     order: ClassVar[int] = 100
-    families: ClassVar[frozenset[str]]
+    needs: ClassVar[Offer]
     differentiable: ClassVar[bool]
     cost: ClassVar[str]
+    backward_passes: ClassVar[float] = 1.0
     source: ClassVar[str]
+
+    def applies_to(self, tower: VisionTower) -> bool:
+        """Whether the tower offers what the method reads."""
+        return tower.offers(self.needs)
 
     def require_family(self, clip: ExplainableCLIP) -> None:
         """Raise an error that names the methods that can, where this one can't explain the CLIP's family."""
         from . import METHODS
 
-        if clip.vision.family in self.families:
+        if self.applies_to(clip.vision):
             return
-        able = [name for name, method in METHODS.items() if clip.vision.family in method.families]
+        able = [name for name, method in METHODS.items() if method.applies_to(clip.vision)]
         raise UnsupportedFamilyError(
-            f"method {self.name!r} does not apply to {clip.name} (image tower: {clip.vision.family}); "
-            f"methods that do: {', '.join(able)}"
+            f"method {self.name!r} does not apply to {clip.name}: it needs {self.needs} over the whole picture, which "
+            f"the image tower ({clip.vision.architecture}) does not have; methods that do: {', '.join(able)}"
         )
 
     def require(self, clip: ExplainableCLIP, options: MapOptions) -> None:
@@ -102,12 +106,13 @@ class SimilarityMethod(MapMethod):
     """
 
     differentiable = True
+    backward_passes = 0.0
 
     @abstractmethod
     def patch_features(
         self, clip: ExplainableCLIP, pixels: torch.Tensor, options: MapOptions
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """L2-normalised patch features ``[B, rows * columns, D]`` and image features ``[B, D]``, fp32."""
+        """L2-normalised patch features ``[B, rows * columns, D]`` and image features ``[B, D]``, fp32 at least."""
 
     def patch_maps(
         self,

@@ -8,7 +8,7 @@ from ..clip import ExplainableCLIP
 from ..eclip.projection import EclipProjection, find_projection
 from ..errors import InputError
 from ..towers.patch_tokens import run_tower
-from .base import ALL_FAMILIES, MapOptions, SimilarityMethod
+from .base import MapOptions, SimilarityMethod
 
 
 class ECLIP(SimilarityMethod):
@@ -20,7 +20,7 @@ class ECLIP(SimilarityMethod):
 
     name = "eclip"
     order = 30
-    families = ALL_FAMILIES
+    needs = "dense features"
     cost = "1 forward pass for all prompts; needs a projection trained for the CLIP (Train ECLIP Projection)"
     source = "Li et al. 2022 (ECLIP)"
 

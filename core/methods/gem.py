@@ -9,8 +9,8 @@ from ..clip import ExplainableCLIP
 from ..towers.attention import AttentionCall, Rewrite
 from ..towers.parallel_stream import parallel_blocks, parallel_stream
 from ..towers.patch_features import patch_features
-from ..towers.patch_tokens import BlockCall, PoolingCall, run_tower
-from .base import ALL_FAMILIES, MapOptions, SimilarityMethod
+from ..towers.patch_tokens import LayerCall, run_tower
+from .base import MapOptions, SimilarityMethod
 
 
 class GEM(SimilarityMethod):
@@ -27,7 +27,7 @@ class GEM(SimilarityMethod):
 
     name = "gem"
     order = 44
-    families = ALL_FAMILIES
+    needs = "attention"
     cost = "1 forward pass for all prompts, the attention of the last 6 blocks twice"
     source = "Bousselham et al. 2024 (GEM)"
 
@@ -38,7 +38,7 @@ class GEM(SimilarityMethod):
         return patch_features(clip, parallel_stream(tower, _self_self)), tower.features
 
 
-def _self_self(block: BlockCall | PoolingCall) -> Rewrite:
+def _self_self(block: LayerCall) -> Rewrite:
     def ensemble(call: AttentionCall) -> torch.Tensor:
         inverse_temperature = block.attention_input.norm(dim=-1).mean(dim=-1).view(-1, 1, 1, 1) * call.scale
         attentions = (_normalised_attention(p, inverse_temperature) for p in (call.q, call.k, call.v))

@@ -7,10 +7,11 @@ import torch.nn.functional as F
 
 from ..clip import ExplainableCLIP
 from ..maps import normalize_map
+from ..precision import at_least_single, unit
 from ..towers.attention import AttentionCall, AttentionTap
 from ..towers.patch_features import patch_tokens
 from ..towers.score_gradients import score_gradients
-from .base import ALL_FAMILIES, MapMethod, MapOptions, PatchMaps
+from .base import MapMethod, MapOptions, PatchMaps
 
 
 class GradECLIP(MapMethod):
@@ -24,9 +25,10 @@ class GradECLIP(MapMethod):
 
     name = "grad_eclip"
     order = 11
-    families = ALL_FAMILIES
+    needs = "attention"
     differentiable = True
     cost = "1 forward pass for all prompts, 1 backward pass through the last layer a prompt"
+    backward_passes = 0.3
     source = "Zhao et al. 2024 (Grad-ECLIP)"
 
     def patch_maps(
@@ -45,14 +47,14 @@ class GradECLIP(MapMethod):
 
         with AttentionTap(keep=clip.vision.attention_calls(1)[-1:], rewrite=keep_output) as tap:
             features = clip.model.encode_image(clip.normalize_pixels(pixels), normalize=False)
-        features = F.normalize(features.float(), dim=-1)
+        features = unit(features)
         gradients = score_gradients(features, outputs, text_features, create_graph=create_graph)[0]
 
         tower, call = clip.vision, tap.calls[0]
         read_by_one = tower.pooling == "cls" or (tower.pooling == "attention" and tower.pool_queries == "first")
         queries = slice(0, 1) if read_by_one else slice(None)
-        gradients = _merge_heads(gradients.float())[..., queries, :]
-        query, key, value = (_merge_heads(x.float()) for x in (call.q, call.k, call.v))
+        gradients = _merge_heads(at_least_single(gradients))[..., queries, :]
+        query, key, value = (_merge_heads(at_least_single(x)) for x in (call.q, call.k, call.v))
         key, value = patch_tokens(clip, key), patch_tokens(clip, value)
         closeness = F.normalize(query[:, queries], dim=-1) @ F.normalize(key, dim=-1).transpose(-2, -1)
         closeness = normalize_map(closeness.unsqueeze(-2)).squeeze(-2)  # over the patches, for each query

@@ -7,7 +7,7 @@ import torch
 from ..clip import ExplainableCLIP
 from ..towers.patch_features import patch_features
 from ..towers.patch_tokens import run_tower
-from .base import ALL_FAMILIES, MapOptions, SimilarityMethod
+from .base import MapOptions, SimilarityMethod
 
 
 class ITSM(SimilarityMethod):
@@ -21,7 +21,7 @@ class ITSM(SimilarityMethod):
 
     name = "itsm"
     order = 60
-    families = ALL_FAMILIES
+    needs = "dense features"
     cost = "1 forward pass for all prompts"
     source = "Li et al. 2022 (ECLIP)"
 

@@ -6,11 +6,12 @@ import torch
 import torch.nn.functional as F
 
 from ..clip import ExplainableCLIP
+from ..precision import at_least_single, unit
 from ..towers.attention import AttentionTap
 from ..towers.patch_features import head_input, head_projection, patch_tokens, pooled_features
 from ..towers.patch_tokens import PoolingCall, run_tower
 from ..towers.score_gradients import score_gradients
-from .base import ALL_FAMILIES, MapMethod, MapOptions, PatchMaps
+from .base import MapMethod, MapOptions, PatchMaps
 
 
 class LeGrad(MapMethod):
@@ -25,7 +26,7 @@ class LeGrad(MapMethod):
 
     name = "legrad"
     order = 10
-    families = ALL_FAMILIES
+    needs = "attention"
     differentiable = True
     cost = "1 forward pass for all prompts, 1 short backward pass a prompt and layer"
     source = "Bousselham et al. 2024 (LeGrad)"
@@ -56,9 +57,9 @@ def _block_maps(
         feature = head_input(clip, block.output.mean(dim=1))
         if weight is not None:
             feature = F.linear(feature, weight, bias)
-        feature = F.normalize(feature.float(), dim=-1)
+        feature = unit(feature)
         gradient = score_gradients(feature, [call.probs], texts, create_graph=create_graph)[0]
-        maps.append(gradient.float().clamp(min=0).mean(dim=(-3, -2)))
+        maps.append(at_least_single(gradient).clamp(min=0).mean(dim=(-3, -2)))
     return maps, tower.features
 
 
@@ -80,6 +81,6 @@ def _pooling_maps(
     maps = []
     for features, probs in scored:
         gradient = score_gradients(features, [probs], texts, create_graph=create_graph)[0]
-        rows = gradient.float().clamp(min=0).mean(dim=-3)
+        rows = at_least_single(gradient).clamp(min=0).mean(dim=-3)
         maps.append(rows[..., 0, :] if clip.vision.pool_queries == "first" else rows.mean(dim=-2))
     return maps, tower.features

@@ -7,7 +7,7 @@ import torch
 from ..clip import ExplainableCLIP
 from ..towers.patch_features import patch_features
 from ..towers.patch_tokens import run_tower
-from .base import ALL_FAMILIES, MapOptions, SimilarityMethod
+from .base import MapOptions, SimilarityMethod
 
 
 class MaskCLIP(SimilarityMethod):
@@ -16,7 +16,7 @@ class MaskCLIP(SimilarityMethod):
 
     name = "maskclip"
     order = 40
-    families = ALL_FAMILIES
+    needs = "dense features"
     cost = "1 forward pass for all prompts, the last block twice"
     source = "Zhou, Loy, Dai 2022 (MaskCLIP)"
 

@@ -8,7 +8,7 @@ from ..clip import ExplainableCLIP
 from ..towers.attention import AttentionCall
 from ..towers.patch_features import patch_features
 from ..towers.patch_tokens import run_tower
-from .base import ALL_FAMILIES, MapOptions, SimilarityMethod
+from .base import MapOptions, SimilarityMethod
 
 _SIGMA = 5.0
 
@@ -21,7 +21,7 @@ class NACLIP(SimilarityMethod):
 
     name = "naclip"
     order = 42
-    families = ALL_FAMILIES
+    needs = "attention"
     cost = "1 forward pass for all prompts, the last block twice"
     source = "Hajimiri, Ben Ayed, Dolz 2024 (NACLIP)"
 
@@ -30,7 +30,7 @@ class NACLIP(SimilarityMethod):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         def neighbourhood(call: AttentionCall) -> torch.Tensor:
             closeness = torch.zeros_like(call.probs[0, 0])
-            closeness[-rows * columns :, -rows * columns :] = patch_closeness(rows, columns).to(closeness)
+            closeness[-rows * columns :, -rows * columns :] = patch_closeness(rows, columns).to(closeness.dtype)
             return (call.k @ call.k.transpose(-2, -1) * call.scale + closeness).softmax(dim=-1) @ call.v
 
         rows, columns = clip.vision.grid
@@ -39,7 +39,7 @@ class NACLIP(SimilarityMethod):
 
 
 def patch_closeness(rows: int, columns: int) -> torch.Tensor:
-    """``exp(-distance² / 2σ²)`` between every two places of the grid: ``[rows * columns, rows * columns]``."""
-    y, x = torch.meshgrid(torch.arange(rows).float(), torch.arange(columns).float(), indexing="ij")
+    """``exp(-distance² / 2σ²)`` between every two places of the grid: ``[rows * columns, rows * columns]``, fp64."""
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     squared = (y.flatten()[:, None] - y.flatten()) ** 2 + (x.flatten()[:, None] - x.flatten()) ** 2
-    return torch.exp(-squared / (2 * _SIGMA**2))
+    return torch.exp(-squared.double() / (2 * _SIGMA**2))

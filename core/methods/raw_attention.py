@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 
 from ..clip import ExplainableCLIP
+from ..precision import at_least_single
 from ..relevancy import ImageTrace, trace_images
-from .base import ALL_FAMILIES, MapMethod, MapOptions, PatchMaps
+from .base import MapMethod, MapOptions, PatchMaps
 
 
 class RawAttention(MapMethod):
@@ -19,9 +20,10 @@ class RawAttention(MapMethod):
 
     name = "raw_attention"
     order = 91
-    families = ALL_FAMILIES
+    needs = "attention"
     differentiable = True
     cost = "1 forward pass; the same map for every prompt"
+    backward_passes = 0.0
     source = "baseline, without text"
 
     def patch_maps(
@@ -36,19 +38,19 @@ class RawAttention(MapMethod):
             trace = trace_images(clip, pixels, 0 if clip.vision.pooling == "attention" else 1)
             row = pooled_attention(trace)
             if trace.pooling is None:
-                row = (row.unsqueeze(-2) @ trace.attention[-1].float().mean(dim=1)).squeeze(-2)
+                row = (row.unsqueeze(-2) @ at_least_single(trace.attention[-1]).mean(dim=1)).squeeze(-2)
             return text_free_maps(clip, trace, row, len(text_features))
 
 
 def pooled_attention(trace: ImageTrace) -> torch.Tensor:
-    """How the image feature is read from the tokens after the last block: weights ``[B, N]``, fp32."""
+    """How the image feature is read from the tokens after the last block: weights ``[B, N]``, fp32 at least."""
     tower, count = trace.tower, len(trace.features)
     tokens = tower.prefix + tower.grid[0] * tower.grid[1]
     if trace.pooling is not None:
-        rows = trace.pooling.float().mean(dim=1)
+        rows = at_least_single(trace.pooling).mean(dim=1)
         row = rows[:, 0] if tower.pool_queries == "first" else rows.mean(dim=1)
         return F.pad(row, (tokens - row.shape[-1], 0))  # where the pooling attends to the patch tokens alone
-    row = torch.zeros(count, tokens, device=trace.features.device)
+    row = trace.features.new_zeros(count, tokens)
     if tower.pooling == "cls":
         row[:, 0] = 1
     else:

@@ -15,7 +15,7 @@ class Relevancy(MapMethod):
 
     name = "relevancy"
     order = 0
-    families = frozenset({"vit-cls", "vit-mean", "vit-attention-pool", "siglip", "eva", "resnet"})
+    needs = "attention"
     differentiable = True
     cost = "1 forward pass for all prompts, 1 backward pass a prompt"
     source = "Chefer, Gur, Wolf 2021; Paiss et al. 2022 (No Token Left Behind)"

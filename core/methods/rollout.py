@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from ..clip import ExplainableCLIP
+from ..precision import at_least_single
 from ..relevancy import trace_images
-from .base import ALL_FAMILIES, MapMethod, MapOptions, PatchMaps
+from .base import MapMethod, MapOptions, PatchMaps
 from .raw_attention import pooled_attention, text_free_maps
 
 
@@ -19,9 +20,10 @@ class Rollout(MapMethod):
 
     name = "rollout"
     order = 90
-    families = ALL_FAMILIES
+    needs = "attention"
     differentiable = True
     cost = "1 forward pass; the same map for every prompt"
+    backward_passes = 0.0
     source = "Abnar, Zuidema 2020; without text"
 
     def patch_maps(
@@ -36,5 +38,5 @@ class Rollout(MapMethod):
             trace = trace_images(clip, pixels, options.blocks)
             row = pooled_attention(trace)
             for attention in reversed(trace.attention):
-                row = (row + (row.unsqueeze(-2) @ attention.float().mean(dim=1)).squeeze(-2)) / 2
+                row = (row + (row.unsqueeze(-2) @ at_least_single(attention).mean(dim=1)).squeeze(-2)) / 2
             return text_free_maps(clip, trace, row, len(text_features))

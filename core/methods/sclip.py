@@ -8,7 +8,7 @@ from ..clip import ExplainableCLIP
 from ..towers.attention import AttentionCall
 from ..towers.patch_features import patch_features
 from ..towers.patch_tokens import run_tower
-from .base import ALL_FAMILIES, MapOptions, SimilarityMethod
+from .base import MapOptions, SimilarityMethod
 
 
 class SCLIP(SimilarityMethod):
@@ -17,7 +17,7 @@ class SCLIP(SimilarityMethod):
 
     name = "sclip"
     order = 41
-    families = ALL_FAMILIES
+    needs = "attention"
     cost = "1 forward pass for all prompts, the last block twice"
     source = "Wang, Mei, Yuille 2023 (SCLIP)"
 

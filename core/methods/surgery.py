@@ -7,13 +7,14 @@ import torch.nn.functional as F
 
 from ..clip import ExplainableCLIP
 from ..errors import UnsupportedFamilyError
+from ..precision import unit
 from ..towers.attention import AttentionCall
 from ..towers.parallel_stream import parallel_blocks, parallel_stream
 from ..towers.patch_features import patch_features
 from ..towers.patch_tokens import run_tower
 from ..towers.text import encode_tokens
 from ..towers.tokens import tokenize
-from .base import ALL_FAMILIES, MapMethod, MapOptions, PatchMaps
+from .base import MapMethod, MapOptions, PatchMaps
 
 
 class Surgery(MapMethod):
@@ -32,9 +33,10 @@ class Surgery(MapMethod):
 
     name = "surgery"
     order = 20
-    families = ALL_FAMILIES
+    needs = "dense features"
     differentiable = True
     cost = "1 forward pass for all prompts, the attention of the last 6 blocks twice"
+    backward_passes = 0.0
     source = "Li et al. 2023 (CLIP Surgery)"
 
     def patch_maps(
@@ -74,7 +76,7 @@ def empty_prompt_features(clip: ExplainableCLIP) -> torch.Tensor:
         features = encode_tokens(clip, tokens)[0]
     except UnsupportedFamilyError:  # a Hugging Face text tower
         features = clip.model.encode_text(tokens.ids)
-    return F.normalize(features.float(), dim=-1)
+    return unit(features)
 
 
 def _value_value(call: AttentionCall) -> torch.Tensor:

@@ -12,7 +12,7 @@ import torch
 
 from ..clip import ExplainableCLIP
 from .attention import Rewrite
-from .patch_tokens import BlockCall, ImagePass, PoolingCall
+from .patch_tokens import BlockCall, ImagePass, LayerCall
 
 _LAST_BLOCKS = 6  # in both papers
 
@@ -22,9 +22,10 @@ def parallel_blocks(clip: ExplainableCLIP) -> int:
     return min(_LAST_BLOCKS, clip.vision.blocks) or 1
 
 
-def parallel_stream(tower: ImagePass, rewrite: Callable[[BlockCall | PoolingCall], Rewrite]) -> torch.Tensor:
+def parallel_stream(tower: ImagePass, rewrite: Callable[[LayerCall], Rewrite]) -> torch.Tensor:
     """Tokens ``[B, N, C]`` at the end of the parallel stream: the input of the first remembered block plus what each
-    block's attention adds when ``A v`` is replaced. A ResNet's pooling has no residual: its rewritten output alone."""
+    block's attention adds when ``A v`` is replaced. A ResNet's pooling has no residual: its rewritten output alone.
+    A dense tower's feature map stays as it is."""
     added = [block.attention_branch(rewrite(block)) for block in tower.blocks]
     first = tower.blocks[0]
     return sum(added, start=first.input) if isinstance(first, BlockCall) else added[0]

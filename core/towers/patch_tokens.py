@@ -2,7 +2,8 @@
 
 Methods that read patch features directly (CLIP Surgery, MaskCLIP, ...) need three things from a tower: its patch
 tokens, a block run again with its attention replaced, and the part of a block that only the attention adds. An
-:class:`ImagePass` gives all three for every family. In a ResNet the attention pooling is the only such layer.
+:class:`ImagePass` gives all three for every family. In a ResNet the attention pooling is the only such layer; a tower
+without attention over all places has its feature map, which nothing can be replaced in.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from ..clip import ExplainableCLIP
+from ..errors import UnsupportedFamilyError
+from ..precision import unit
 from .attention import AttentionCall, AttentionTap, Rewrite
 
 
@@ -92,16 +94,41 @@ class PoolingCall:
 
 
 @dataclass(frozen=True)
+class DenseCall:
+    """The feature map of a tower without attention over all places, seen as a last block in which each place attends to
+    itself alone: there is nothing to rewrite.
+
+    Attributes:
+        output: ``[B, rows * columns, C]``.
+    """
+
+    output: torch.Tensor
+
+    @property
+    def attention_input(self) -> torch.Tensor:
+        return self.output
+
+    def rerun(self, rewrite: Rewrite) -> torch.Tensor:
+        return self.output
+
+    attention_branch = rerun
+
+
+LayerCall = BlockCall | PoolingCall | DenseCall
+
+
+@dataclass(frozen=True)
 class ImagePass:
     """One unmodified forward pass of an image tower.
 
     Attributes:
-        features: L2-normalised image features ``[B, D]``, fp32.
-        blocks: the last blocks as they were called, first to last (at least one); for a ResNet its pooling.
+        features: L2-normalised image features ``[B, D]``, fp32 at least.
+        blocks: the last blocks as they were called, first to last (at least one); for a ResNet its pooling, for a
+            dense tower its feature map.
     """
 
     features: torch.Tensor
-    blocks: tuple[BlockCall | PoolingCall, ...]
+    blocks: tuple[LayerCall, ...]
 
     @property
     def tokens(self) -> torch.Tensor:
@@ -113,6 +140,8 @@ def run_tower(clip: ExplainableCLIP, pixels: torch.Tensor, blocks: int = 1) -> I
     """Encode images ``[B, 3, h, w]`` in 0..1 and remember how the last ``blocks`` blocks were called."""
     if clip.vision.family == "resnet":
         return _run_resnet(clip, pixels)
+    if clip.vision.family == "dense":
+        return _run_dense(clip, pixels)
     modules = transformer_blocks(clip)[-blocks:]
     seen: list[dict[str, Any]] = [{} for _ in modules]
     handles = []
@@ -125,7 +154,7 @@ def run_tower(clip: ExplainableCLIP, pixels: torch.Tensor, blocks: int = 1) -> I
     with hooks(handles):
         features = clip.model.encode_image(clip.normalize_pixels(pixels), normalize=False)
     calls = tuple(BlockCall(block, **call) for block, call in zip(modules, seen, strict=True))
-    return ImagePass(F.normalize(features.float(), dim=-1), calls)
+    return ImagePass(unit(features), calls)
 
 
 def transformer_blocks(clip: ExplainableCLIP) -> list[Any]:
@@ -153,7 +182,38 @@ def _run_resnet(clip: ExplainableCLIP, pixels: torch.Tensor) -> ImagePass:
     patches = maps[0].flatten(2).transpose(1, 2)  # NCHW -> N(HW)C
     tokens = torch.cat([patches.mean(dim=1, keepdim=True), patches], dim=1)
     call = PoolingCall(tap.calls[0], tokens + pool.positional_embedding.to(tokens.dtype))
-    return ImagePass(F.normalize(features.float(), dim=-1), (call,))
+    return ImagePass(unit(features), (call,))
+
+
+def _run_dense(clip: ExplainableCLIP, pixels: torch.Tensor) -> ImagePass:
+    visual = clip.model.visual
+    tokens = _places(clip, visual.trunk.forward_features(clip.normalize_pixels(pixels)))
+    if torch.is_grad_enabled() and not tokens.requires_grad:
+        tokens.requires_grad_()
+    features = visual.head(visual.trunk.forward_head(feature_map(clip, tokens, clip.vision.grid)))
+    return ImagePass(unit(features), (DenseCall(tokens),))
+
+
+def _places(clip: ExplainableCLIP, features: torch.Tensor) -> torch.Tensor:
+    """timm's feature map, ``[B, rows, columns, C]`` or ``[B, C, rows, columns]``, to ``[B, rows * columns, C]``."""
+    if _channels_first(clip):
+        features = features.movedim(1, -1)
+    if features.shape[1:-1] != clip.vision.grid:
+        raise UnsupportedFamilyError(
+            f"the image tower of {clip.name} ({clip.vision.architecture}) gives {list(features.shape)}, not a map of "
+            f"{clip.vision.grid} places"
+        )
+    return features.flatten(1, 2)
+
+
+def feature_map(clip: ExplainableCLIP, tokens: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+    """Places ``[B, rows * columns, C]`` of a dense tower as the map that its head takes."""
+    features = tokens.unflatten(1, grid)
+    return features.movedim(-1, 1) if _channels_first(clip) else features
+
+
+def _channels_first(clip: ExplainableCLIP) -> bool:
+    return getattr(clip.model.visual.trunk, "output_fmt", "NCHW") == "NCHW"
 
 
 def _remember(call: dict[str, Any], key: str) -> Callable[..., None]:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import torch
 
 from ..clip import ExplainableCLIP
-from ..explain import check_images, check_prompts
+from ..explain import check_images
 from ..grad_mode import gradients, normal
 from ..guidance.cutouts import resample
-from ..guidance.prompt import parse_prompt
+from ..guidance.prompt import readable_prompt
+from ..precision import unit
 from ..relevancy import trace_texts, word_relevancy
 from ..towers.source_text import Span
 from ..towers.text import require_word_tower
 from ..towers.tokens import tokenize, truncation_warning, word_spans
+from .notation import Group, Notation, read_notation
 from .nouns import are_content_words
 from .scores import word_scores
 
@@ -49,8 +55,15 @@ class NeglectedWords:
     @property
     def neglected_on_average(self) -> list[str]:
         """Words that most of the images neglect, in order."""
-        share = self.neglected.float().mean(dim=0)
-        return [word for word, part in zip(self.words, share.tolist(), strict=True) if part > 0.5]
+        return [word for word, often in zip(self.words, self._neglected_by_most(), strict=True) if often]
+
+    @property
+    def spans_on_average(self) -> list[Span]:
+        """Where :attr:`neglected_on_average` stand in the prompt as it was written, for :func:`emphasize_at`."""
+        return [span for span, often in zip(self.spans, self._neglected_by_most(), strict=True) if often]
+
+    def _neglected_by_most(self) -> list[bool]:
+        return (self.neglected.float().mean(dim=0) > 0.5).tolist()
 
 
 def find_neglected(
@@ -65,8 +78,8 @@ def find_neglected(
         InputError: empty prompt, unusable images, or a text tower that can't be explained.
     """
     images = check_images(images)
-    parsed = parse_prompt(prompt)
-    (text,) = check_prompts([parsed.text], "prompt")
+    parsed = readable_prompt(prompt)
+    text = parsed.text
     require_word_tower(clip)
     with gradients():
         tokens = tokenize(clip, [text])
@@ -95,43 +108,56 @@ def _encode(clip: ExplainableCLIP, images: torch.Tensor) -> torch.Tensor:
     pixels = resample(images.to(clip.device), clip.image_size).clamp(0, 1)
     with torch.no_grad():
         features = clip.model.encode_image(clip.normalize_pixels(pixels), normalize=False)
-    return torch.nn.functional.normalize(features.float(), dim=-1)
+    return unit(features)
 
 
-def emphasize(prompt: str, words: list[str], weight: float) -> str:
+def emphasize(prompt: str, words: Sequence[str], weight: float) -> str:
     """The prompt with ComfyUI's emphasis ``(word:1.3)`` on exactly these words; everything else stays as it was.
 
-    Words are matched without regard to case, all their occurrences. A word that already carries emphasis
-    ``(word:1.1)`` gets the new weight; inside a longer emphasised phrase it is emphasised in its own brackets.
+    All their occurrences, found without regard to case, width, composition of letters and kind of apostrophe. See
+    :func:`emphasize_at`.
     """
-    wanted = {word.lower() for word in words}
-    parts, cursor = [], 0
-    for start, end in word_spans(prompt):
-        if prompt[start:end].lower() not in wanted or _is_weight(prompt, start):
+    wanted = {_plain(word) for word in words}
+    return emphasize_at(prompt, [(a, b) for a, b in word_spans(prompt) if _plain(prompt[a:b]) in wanted], weight)
+
+
+def emphasize_at(prompt: str, places: Iterable[Span], weight: float) -> str:
+    """The prompt with emphasis on the words at these places (start, end).
+
+    A word alone in brackets, ``(word)`` or ``(word :1.1)``, gets the new weight there; inside a longer emphasised
+    phrase it is emphasised in its own brackets; of a tag like ``long_hair`` the whole. Left as they are: notation
+    (:mod:`.notation`), and what stands where brackets don't pair up, since ComfyUI reads no weights there.
+    """
+    notation = read_notation(prompt)
+    tags = word_spans(prompt.replace("_", "x"))
+    edits: dict[tuple[int, int], str] = {}
+    for place in places:
+        tag = tags[bisect_right(tags, place[0], key=itemgetter(0)) - 1] if tags else place
+        start, end = tag if tag[0] <= place[0] and place[1] <= tag[1] else place
+        glued = start > 0 and prompt[start - 1] == ":"  # name:value means something to some other node
+        if end > notation.sound_until or any(notation.fixed[start:end]) or glued:
             continue
-        closing = _own_emphasis_end(prompt, start, end)
-        if closing is not None:
-            start, stop = start - 1, closing
+        group = next((group for group in notation.groups if group.opening < start and end <= group.closing), None)
+        if group is None or not _is_alone(prompt, notation, group, start, end):
+            edits[start, end] = f"({prompt[start:end]}:{weight:g})"
+        elif group.number:
+            edits[group.number] = f"{weight:g}"
         else:
-            stop = end
-        bare = prompt[start:stop] if closing is None else prompt[start + 1 : end]
-        parts += [prompt[cursor:start], f"({bare}:{weight:g})"]
-        cursor = stop
+            edits[group.closing, group.closing] = f":{weight:g}"
+    parts, cursor = [], 0
+    for (start, end), text in sorted(edits.items()):
+        parts += [prompt[cursor:start], text]
+        cursor = end
     return "".join([*parts, prompt[cursor:]])
 
 
-def _is_weight(prompt: str, start: int) -> bool:
-    """Whether this word is the number of an emphasis or the name of an embedding."""
-    return start > 0 and prompt[start - 1] == ":"
+def _plain(word: str) -> str:
+    return unicodedata.normalize("NFKC", word).replace("’", "'").casefold()
 
 
-def _own_emphasis_end(prompt: str, start: int, end: int) -> int | None:
-    """Where ``(word)`` or ``(word:1.1)`` ends if the word at start..end stands alone in brackets."""
-    if start == 0 or prompt[start - 1] != "(" or prompt[max(0, start - 2) : start - 1] == "\\":
-        return None
-    closing = prompt.find(")", end)
-    if closing < 0:
-        return None
-    between = prompt[end:closing]
-    is_weight = between.startswith(":") and between[1:].strip().replace(".", "", 1).isdigit()
-    return closing + 1 if not between or is_weight else None
+def _is_alone(prompt: str, notation: Notation, group: Group, start: int, end: int) -> bool:
+    """Whether the word is all that a pair of brackets holds, its weight aside."""
+    return all(
+        start <= i < end or (not prompt[i].isalnum() and not notation.fixed[i])
+        for i in range(group.opening + 1, prompt.rindex(":", 0, group.number[0]) if group.number else group.closing)
+    )

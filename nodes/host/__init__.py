@@ -5,9 +5,10 @@ there are then no model folders, no previews and no progress bar. Works alike on
 current ComfyUI. Nodes use what is listed here, as ``host.<name>``.
 """
 
+from .clip_parts import clip_parts
 from .decoding import check_decoder, decode_bytes, decode_latents, is_tiny_vae, latent_colours
 from .demo_diffusion import build_diffusion
-from .execution import check_interrupt, is_interrupt, nothing, preview_images, progress
+from .execution import check_interrupt, is_interrupt, nothing, preview_images, progress, show_lens
 from .folders import (
     CLIP_FOLDER,
     folder_state,
@@ -26,6 +27,7 @@ __all__ = [
     "build_diffusion",
     "check_decoder",
     "check_interrupt",
+    "clip_parts",
     "compute_device",
     "decode_bytes",
     "decode_latents",
@@ -47,5 +49,6 @@ __all__ = [
     "require_device_memory",
     "require_memory",
     "running",
+    "show_lens",
     "wrap_model",
 ]

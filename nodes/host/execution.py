@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,6 +15,8 @@ from .folders import running, temporary_folder
 
 if TYPE_CHECKING:
     import torch
+
+    from ...core.lens import Lens
 
 _log = logging.getLogger(__name__)
 _PREVIEW_SIZE = 512  # longest side, pixels
@@ -91,6 +95,58 @@ def preview_images(images: torch.Tensor, key: str = "images", prefix: str = "cli
     except OSError as error:
         _log.warning("no preview: %s can't be written (%s)", folder, error.strerror or error)
     return {key: entries}
+
+
+_LENS = "clip_lens"
+_MOST_LENS_BYTES = 1 << 30
+
+
+def show_lens(make: Callable[[], Lens]) -> dict[str, Any]:
+    """Write what the viewer on the node draws, and return the ``ui`` part that leads it there.
+
+    Files are named by what they hold: a picture shown by several runs or nodes lies there once. Past a gigabyte the
+    oldest go. Where they can't be written, the node shows its static preview alone.
+    """
+    if not running():
+        return {}
+    folder = temporary_folder() / _LENS
+    lens = make()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        files = {
+            "pictures": [_keep(folder, picture, "png") for picture in lens.pictures],
+            "sheets": [_keep(folder, sheet, "png") for sheet in lens.sheets],
+        }
+        entry = _keep(folder, json.dumps(lens.data | files, ensure_ascii=False).encode(), "json")
+        _drop_oldest(folder, _MOST_LENS_BYTES)
+    except OSError as error:
+        _log.warning("no viewer: %s can't be written (%s)", folder, error.strerror or error)
+        return {}
+    return {_LENS: [{"filename": entry, "subfolder": _LENS, "type": "temp"}]}
+
+
+def _keep(folder: Path, content: bytes, kind: str) -> str:
+    """Write a file unless it is there; its name."""
+    file = folder / f"{hashlib.blake2b(content, digest_size=12).hexdigest()}.{kind}"
+    try:
+        if file.exists():
+            file.touch()
+        else:
+            file.write_bytes(content)
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise
+    return file.name
+
+
+def _drop_oldest(folder: Path, most_bytes: int) -> None:
+    """Delete the files written or used longest ago until the rest takes no more than ``most_bytes``."""
+    files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
+    total = 0
+    for file in files:
+        total += file.stat().st_size
+        if total > most_bytes:
+            file.unlink(missing_ok=True)
 
 
 def _write_png(image: Any, path: Path) -> None:

@@ -52,8 +52,13 @@ def model_files(folder: str = CLIP_FOLDER) -> list[str]:
 
 
 def model_file_path(name: str, folder: str = CLIP_FOLDER) -> str | None:
-    """Full path of a listed model file, or None where the host knows none by that name."""
-    return _folder_paths().get_full_path(folder, name)
+    """Full path of a listed model file, or of a folder among them; None where the host knows none by that name."""
+    folder_paths = _folder_paths()
+    path = folder_paths.get_full_path(folder, name)
+    if path is not None or ".." in Path(name).parts or not name.strip():
+        return path
+    folders = (os.path.join(root, name) for root in folder_paths.get_folder_paths(folder) if not os.path.isabs(name))
+    return next(filter(os.path.isdir, folders), None)
 
 
 def model_folder(folder: str = CLIP_FOLDER) -> str:

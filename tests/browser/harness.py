@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import shutil
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,14 @@ FRONTEND = Path(comfyui_frontend_package.__file__).parent / "static"
 WEB = ROOT / "web"
 EXTENSION = "/extensions/clip-explainability"  # the pack's folder may have any name
 
+SHOWN = (
+    "BoxSpatialConstraint",
+    "PickSpatialConstraint",
+    "CLIPRelevancyMap",
+    "CompareMethods",
+    "PromptEnsembleClassifier",
+    "GuidanceReport",
+)
 BACKGROUNDS = {
     "wide.png": (320, 160, "#2f6d8f"),
     "tall.png": (120, 240, "#8f4f2f"),
@@ -43,6 +53,7 @@ def node_info(cls: Any) -> dict[str, Any]:
         "python_module": "custom_nodes.clip-explainability",
         "category": cls.CATEGORY,
         "output_node": getattr(cls, "OUTPUT_NODE", False),
+        "search_aliases": list(getattr(cls, "SEARCH_ALIASES", ())),
     }
 
 
@@ -84,6 +95,7 @@ class Harness:
             "LiteGraph.Canvas.MaximumFps": 20,  # the graph is drawn by the processor here
         }
         self.queued: list[dict[str, Any]] = []
+        self.temporary = Path(tempfile.mkdtemp(prefix="clip-lens-"))
         self._sockets: set[web.WebSocketResponse] = set()
         self._started = threading.Event()
         self._loop = asyncio.new_event_loop()
@@ -94,6 +106,7 @@ class Harness:
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+        shutil.rmtree(self.temporary, ignore_errors=True)
 
     @property
     def address(self) -> str:
@@ -105,8 +118,27 @@ class Harness:
 
     def executed(self, node_id: str, output: dict[str, Any]) -> None:
         """Tell the page that a node has run."""
-        data = {"node": node_id, "display_node": node_id, "output": output, "prompt_id": "p1"}
-        message = json.dumps({"type": "executed", "data": data})
+        self._tell("executed", {"node": node_id, "display_node": node_id, "output": output, "prompt_id": "p1"})
+
+    def failed(self, node_id: str, sentence: str) -> None:
+        """Tell the page that a node's work ended with this error."""
+        data = {
+            "node_id": node_id,
+            "node_type": "BoxSpatialConstraint",
+            "exception_type": "InputError",
+            "prompt_id": "p1",
+        }
+        more = {
+            "exception_message": sentence,
+            "traceback": [],
+            "executed": [],
+            "current_inputs": {},
+            "current_outputs": [],
+        }
+        self._tell("execution_error", {**data, **more})
+
+    def _tell(self, kind: str, data: dict[str, Any]) -> None:
+        message = json.dumps({"type": kind, "data": data})
 
         async def send() -> None:
             for socket in self._sockets:
@@ -171,7 +203,10 @@ class Harness:
         return web.json_response({"prompt_id": f"p{len(self.queued)}", "number": len(self.queued), "node_errors": {}})
 
     async def _view(self, request: web.Request) -> web.StreamResponse:
-        background = BACKGROUNDS.get(request.query.get("filename", ""))
+        name = request.query.get("filename", "")
+        if request.query.get("subfolder") == "clip_lens" and (self.temporary / "clip_lens" / name).is_file():
+            return web.FileResponse(self.temporary / "clip_lens" / name)
+        background = BACKGROUNDS.get(name)
         if background is None:
             return web.Response(status=404)
         width, height, color = background
@@ -220,5 +255,5 @@ def _extensions() -> list[str]:
 
 
 def _object_info() -> dict[str, Any]:
-    boxes = [cls for cls in nodes.NODE_CLASSES if cls.NODE_ID in ("BoxSpatialConstraint", "PickSpatialConstraint")]
-    return {cls.NODE_ID: node_info(cls) for cls in (*boxes, *CORE_NODES)}
+    ours = [cls for cls in nodes.NODE_CLASSES if cls.NODE_ID in SHOWN]
+    return {cls.NODE_ID: node_info(cls) for cls in (*ours, *CORE_NODES)}

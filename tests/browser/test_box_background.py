@@ -88,3 +88,81 @@ def test_the_nodes_own_run_tells_size_and_input(boxes: BoxPage) -> None:
 def test_brightness(boxes: BoxPage) -> None:
     boxes.root.locator('[aria-label="Brightness of the background"]').fill("0.3")
     assert boxes.root.locator(".cxb-image").evaluate("image => image.style.opacity") == "0.3"
+
+
+INTO_SUBGRAPH = """ids => {
+  const { canvas } = window.app;
+  const nodes = ids.map(id => canvas.graph.getNodeById(id));
+  const made = canvas.graph.convertToSubgraph(new Set(nodes));
+  return made.node.id;
+}"""
+OPEN = """id => {
+  const { canvas } = window.app;
+  const outer = canvas.graph.getNodeById(id);
+  canvas.openSubgraph ? canvas.openSubgraph(outer.subgraph, outer) : canvas.setGraph(outer.subgraph);
+  return outer.subgraph.nodes.map(node => [node.type, node.id]);
+}"""
+IMAGE = {"type": "LoadImage", "widgets_values": ["wide.png", "image"]}
+LATENT = {"type": "EmptyLatentImage", "widgets_values": [512, 1024, 1]}
+
+
+def enter(boxes: BoxPage, *ids: int) -> int:
+    """Make a subgraph of these nodes and open it; the outer node's id."""
+    outer = boxes.page.evaluate(INTO_SUBGRAPH, list(ids))
+    inner = dict(boxes.page.evaluate(OPEN, outer))
+    boxes.node_id = inner.get("BoxSpatialConstraint", boxes.node_id)
+    boxes.page.wait_for_function("() => [...document.querySelectorAll('.cxb-root')].some(e => e.offsetParent)")
+    boxes.settle(6)
+    boxes.root.hover()
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "kind", "wanted"), [(IMAGE, "image", "IMAGE", 2), (LATENT, "latent", "LATENT", 0.5)]
+)
+def test_inside_a_subgraph_size_and_picture_come_from_outside(
+    boxes: BoxPage, picture, source: dict[str, Any], name: str, kind: str, wanted: float
+) -> None:
+    linked(boxes, source, name, kind)
+    enter(boxes, 1)
+    wait_for_aspect(boxes, wanted)
+    assert ("wide.png" in shown(boxes)) == (name == "image")
+    picture(boxes, f"16-subgraph-{name}")
+
+
+def test_two_subgraphs_deep(boxes: BoxPage) -> None:
+    linked(boxes, IMAGE, "image", "IMAGE")
+    inner = boxes.page.evaluate(INTO_SUBGRAPH, [1])
+    outer = boxes.page.evaluate(INTO_SUBGRAPH, [inner])
+    for _ in range(2):
+        found = boxes.page.evaluate(OPEN, outer)
+        outer = found[0][1]
+    boxes.page.wait_for_function("() => [...document.querySelectorAll('.cxb-root')].some(e => e.offsetParent)")
+    boxes.root.hover()
+    wait_for_aspect(boxes, 2)
+
+
+def test_a_picture_that_comes_out_of_a_subgraph(boxes: BoxPage) -> None:
+    linked(boxes, IMAGE, "image", "IMAGE")
+    boxes.page.evaluate(INTO_SUBGRAPH, [2])
+    boxes.settle(6)
+    boxes.root.hover()
+    wait_for_aspect(boxes, 2)
+    assert "wide.png" in shown(boxes)
+
+
+def test_a_result_outside_the_subgraph_is_shown_inside(boxes: BoxPage) -> None:
+    preview = {"id": 3, "type": "PreviewImage", "pos": [900, 90], "size": [200, 200], "flags": {}, "mode": 0}
+    preview["inputs"] = [{"name": "images", "type": "IMAGE", "link": 1}]
+    outputs = [
+        {"name": name, "type": kind, "links": [1] if name == "preview" else None}
+        for name, kind in zip(
+            ("constraints", "masks", "bboxes", "preview", "prompts"),
+            ("EXPLAINABILITY_CONSTRAINTS", "MASK", "BOUNDING_BOX", "IMAGE", "STRING"),
+            strict=True,
+        )
+    ]
+    boxes.load({**NODE, "outputs": outputs}, preview, links=[[1, 1, 3, 3, 0, "IMAGE"]])
+    enter(boxes, 1)
+    boxes.harness.executed("3", {"images": [{"filename": "result.png", "subfolder": "", "type": "temp"}]})
+    boxes.page.wait_for_function("() => document.querySelector('.cxb-image').src.includes('result.png')")

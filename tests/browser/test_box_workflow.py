@@ -115,6 +115,36 @@ class TestClipboard:
         boxes.press("Control+c", "Control+v")
         assert boxes.rect(0)[:2] != boxes.rect(2)[:2]
 
+    @pytest.mark.parametrize(
+        ("pasted", "rects", "said"),
+        [
+            ("(128, 64, 256, 128)", [[0.25, 0.125, 0.5, 0.25]], "1 box pasted."),
+            ("a cat: 0.1, 0.2, 0.3, 0.4", [[0.1, 0.2, 0.3, 0.4]], "1 box pasted."),
+            (
+                "[[128, 64, 256, 128], [0.5, 0.5, 0.25, 0.25]]",
+                [[0.25, 0.125, 0.5, 0.25], [0.5, 0.5, 0.25, 0.25]],
+                "2 box",
+            ),
+            (
+                state(box(0.5, 0.5, 0.25, 0.25, "good"), box(120, 80, 2000, 100, "too wide"), box(0.9, 0, 0.2, 1)),
+                [[0.5, 0.5, 0.25, 0.25]],
+                "1 box pasted. Box 2 reaches outside the picture (512 × 512 px). Box 3 reaches outside",
+            ),
+            ('{"x": 0.1, "y": 0.1, "width": 0, "height": 0.5}', [], "Nothing pasted. Box 1 has no area."),
+            ('[{"x": "left"}]', [], 'Nothing pasted. "x" of box 1 is not a usable number.'),
+        ],
+    )
+    def test_pixels_are_understood_and_what_is_unusable_is_named(
+        self, boxes: BoxPage, pasted: str, rects: list[list[float]], said: str
+    ) -> None:
+        boxes.start()
+        boxes.page.evaluate("text => navigator.clipboard.writeText(text)", pasted)
+        boxes.focus()
+        boxes.press("Control+v")
+        assert [boxes.rect(i) for i in range(len(boxes.boxes()))] == rects
+        message = boxes.root.locator(".cxb-message")
+        assert said in (message.inner_text() if message.is_visible() else boxes.status())
+
     def test_text_that_is_no_box_is_refused(self, boxes: BoxPage) -> None:
         boxes.start(TWO)
         boxes.page.evaluate("() => navigator.clipboard.writeText('<b>hello</b>')")

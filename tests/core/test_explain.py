@@ -11,7 +11,7 @@ from clip_explainability.core.methods import METHODS, MapOptions
 from clip_explainability.core.views import choose_views
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_clips import FAMILIES, tiny_clip
+from tiny_clips import DENSE_FAMILIES, FAMILIES, tiny_clip
 
 
 @settings(max_examples=40, deadline=None)
@@ -140,25 +140,35 @@ def test_following_edges_changes_the_map_alone_and_only_where_the_tower_looked(f
         assert followed.maps[..., 75:].equal(plain.maps[..., 75:])
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, *DENSE_FAMILIES])
 def test_every_family_explains_or_names_the_methods_that_can(family):
     clip = tiny_clip(family)
     for name, method in METHODS.items():
-        if clip.vision.family in method.families:
+        if method.applies_to(clip.vision):
             continue
-        with pytest.raises(UnsupportedFamilyError, match=r"methods that do: .*relevancy"):
+        with pytest.raises(UnsupportedFamilyError, match=r"methods that do: surgery"):
             explain(clip, torch.rand(1, 3, 40, 40), ["a cat"], method=name)
-    assert explain(clip, torch.rand(1, 3, 40, 40), ["a cat"], options=MapOptions(blocks=1)).maps.std() > 0
+    method = "relevancy" if clip.vision.offers("attention") else "itsm"
+    assert explain(clip, torch.rand(1, 3, 40, 40), ["a cat"], method, MapOptions(blocks=1)).maps.std() > 0
 
 
-def test_a_tower_without_attention_is_refused_by_name():
+@pytest.mark.parametrize(
+    ("trunk", "size", "message"),
+    [
+        ("convnext_atto", 70, "ConvNeXt for pictures of 70 x 70.*multiple of the 32"),
+        ("mixer_s32_224", 224, "Mlp"),
+    ],
+)
+def test_a_tower_without_a_map_to_read_is_refused_by_name(trunk, size, message):
     import open_clip
     from clip_explainability.core.clip import ExplainableCLIP
     from tiny_clips import TEXT
 
-    vision = {"timm_model_name": "convnext_atto", "timm_pool": "", "timm_proj": "linear", "image_size": 64}
-    with pytest.raises(UnsupportedFamilyError, match="ConvNeXt"):
-        ExplainableCLIP(open_clip.CustomTextCLIP(32, vision, TEXT), None, "convnext")
+    vision = {"timm_model_name": trunk, "timm_pool": "", "timm_proj": "linear", "image_size": size}
+    with torch.device("meta"):
+        model = open_clip.CustomTextCLIP(32, vision, TEXT)
+    with pytest.raises(UnsupportedFamilyError, match=message):
+        ExplainableCLIP(model, None, trunk)
 
 
 def test_the_same_input_gives_the_same_bits():

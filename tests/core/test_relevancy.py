@@ -75,9 +75,10 @@ def _unwrap_sliced_gradients(monkeypatch):
     grad = torch.autograd.grad
 
     def unwrapping(outputs, inputs, *args, **kwargs):
-        if isinstance(inputs, _Sliced):
-            return (grad(outputs, inputs.probs, *args, **kwargs)[0][inputs.index],)
-        return grad(outputs, inputs, *args, **kwargs)
+        if not isinstance(inputs, list) or not isinstance(inputs[0], _Sliced):
+            return grad(outputs, inputs, *args, **kwargs)
+        whole = grad(outputs, [each.probs for each in inputs], *args, **kwargs)
+        return [gradient[each.index] for gradient, each in zip(whole, inputs, strict=True)]
 
     monkeypatch.setattr(torch.autograd, "grad", unwrapping)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+from unittest import mock
 
 import open_clip
+import timm
 import torch
 from clip_explainability.core.clip import ExplainableCLIP
 
@@ -49,6 +51,39 @@ TIMM_CONFIGS: dict[str, dict] = {
         "text_cfg": TEXT,
     },
 }
+# timm's own arguments that shrink a trunk, which open_clip has no way to pass.
+DENSE_CONFIGS: dict[str, tuple[dict, dict]] = {
+    "convnext": (
+        {"image_size": (64, 96), "timm_model_name": "convnext_atto", "timm_pool": "", "timm_proj": "linear"},
+        {"depths": (1, 1, 1, 2), "dims": (16, 24, 32, 48)},
+    ),
+    "convnext-mlp": (
+        {"image_size": 96, "timm_model_name": "convnext_atto", "timm_pool": "", "timm_proj": "mlp"},
+        {"depths": (1, 1, 1, 1), "dims": (16, 24, 32, 48)},
+    ),
+    "fastvit": (
+        {"image_size": 96, "timm_model_name": "fastvit_mci0", "timm_pool": "avg", "timm_proj": None},
+        {"embed_dims": (16, 32, 32, 64), "layers": (1, 1, 1, 1)},
+    ),
+    "swin": (
+        {
+            "image_size": (64, 96),
+            "timm_model_name": "swin_tiny_patch4_window7_224",
+            "timm_pool": "",
+            "timm_proj": "linear",
+        },
+        {"img_size": (64, 96), "window_size": 2, "depths": (1, 1, 1, 2), "embed_dim": 24},
+    ),
+}
+RELPOS: tuple[dict, dict] = (
+    {
+        "image_size": 64,
+        "timm_model_name": "vit_relpos_medium_patch16_cls_224",
+        "timm_pool": "",
+        "timm_proj": "linear",
+    },
+    {"img_size": 64, "depth": 3, "embed_dim": 64, "num_heads": 2},
+)
 COCA = {
     "vision_cfg": {
         **VISION,
@@ -60,7 +95,8 @@ COCA = {
     "text_cfg": {**TEXT, "embed_cls": True, "output_tokens": True},
     "multimodal_cfg": {"context_length": 20, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
 }
-FAMILIES = [*CONFIGS, *TIMM_CONFIGS, "coca"]
+FAMILIES = [*CONFIGS, *TIMM_CONFIGS, "relpos", "coca"]
+DENSE_FAMILIES = list(DENSE_CONFIGS)
 
 
 @functools.cache
@@ -73,9 +109,10 @@ def tiny_clip(family: str, seed: int = 0) -> ExplainableCLIP:
         for name, parameter in model.named_parameters():
             # Default initialisation leaves attention nearly uniform; sharper weights make a sharper test. The deep
             # timm towers get less: there they would amplify fp32 noise past any tolerance.
-            gain = 1.0 if family in TIMM_CONFIGS else 2.0
+            gain = 1.0 if family in TIMM_CONFIGS or family in DENSE_CONFIGS else 2.0
             if parameter.dim() >= 2 and "token_embedding" not in name:
-                torch.nn.init.normal_(parameter, std=gain / parameter.shape[-1] ** 0.5)
+                inputs = parameter[0].numel() if family in DENSE_CONFIGS else parameter.shape[-1]
+                torch.nn.init.normal_(parameter, std=gain / inputs**0.5)
             elif "bn3" in name:
                 torch.nn.init.uniform_(parameter, 0.5, 1.5)
     return ExplainableCLIP(model, open_clip.SimpleTokenizer(context_length=20), family)
@@ -88,6 +125,10 @@ def _build(family: str) -> torch.nn.Module:
         return _timm_at(64, {"embed_dim": 192, **TIMM_CONFIGS[family]})
     if family == "eva":
         return _timm_at(56, {"embed_dim": 48, **TIMM_CONFIGS[family]})
+    if family in DENSE_CONFIGS or family == "relpos":
+        vision, shrunk = DENSE_CONFIGS.get(family, RELPOS)
+        with mock.patch("timm.create_model", functools.partial(timm.create_model, **shrunk)):
+            return open_clip.CustomTextCLIP(48, vision, TEXT)
     return open_clip.CLIP(embed_dim=48, **CONFIGS[family])
 
 

@@ -47,7 +47,10 @@ def test_prompts_by_turns_lose_nothing(
 ) -> None:
     psutil = pytest.importorskip("psutil")
     process = psutil.Process(server.pid)
-    workflows = [example("relevancy_map.json"), example("box_layout.json")]
+    workflows = [
+        example("01 Heat map of a picture - start here, no download.json"),
+        example("02 Draw boxes for objects - no download.json"),
+    ]
     found = soak(client, lambda: process.memory_info().rss / 2**20, workflows, prompts=12)
     assert (found.lost, found.failed) == ([], [])
     assert found.growth(warm_up=4, window=4) < 0.1
@@ -56,14 +59,22 @@ def test_prompts_by_turns_lose_nothing(
 def test_cancel_at_any_moment_leaves_the_next_picture_right(
     client: ComfyClient, example: Callable[[str], Prompt]
 ) -> None:
-    busy = [example("classify_batch.json"), example("relevancy_map.json")]
-    found = interrupt_at_random(client, busy, example("box_layout.json"), count=6)
+    busy = [
+        example("03 Classify and sort pictures - no download.json"),
+        example("01 Heat map of a picture - start here, no download.json"),
+    ]
+    found = interrupt_at_random(client, busy, example("02 Draw boxes for objects - no download.json"), count=6)
     assert (found.count, found.failed, found.wrong_after) == (6, [], 0)
     assert found.interrupted > 0
 
 
 def test_two_users_get_what_is_theirs(server: ComfyServer, example: Callable[[str], Prompt]) -> None:
-    found = two_at_once(server.address, example("relevancy_map.json"), example("box_layout.json"), turns=3)
+    found = two_at_once(
+        server.address,
+        example("01 Heat map of a picture - start here, no download.json"),
+        example("02 Draw boxes for objects - no download.json"),
+        turns=3,
+    )
     assert (found.runs, found.wrong, found.foreign) == (6, 0, 0)
 
 

@@ -11,7 +11,7 @@ def test_the_demo_is_the_default_and_loads_under_inference_mode():
     spec = LoadExplainableCLIP.INPUT_TYPES()["required"]["source"]
     assert spec[1]["default"] == sources.DEMO == spec[0][0]
     with torch.inference_mode():
-        (hosted,) = LoadExplainableCLIP().load(sources.DEMO, False)
+        hosted, _ = LoadExplainableCLIP().load(sources.DEMO, False)
     clip = hosted.ready()
     assert clip.dtype == torch.float32
     assert not any(p.is_inference() or p.requires_grad for p in clip.model.parameters())
@@ -19,7 +19,7 @@ def test_the_demo_is_the_default_and_loads_under_inference_mode():
 
 @pytest.mark.parametrize(("dtype", "expected"), [("fp16", torch.float16), ("bf16", torch.bfloat16)])
 def test_dtype(dtype, expected):
-    (hosted,) = LoadExplainableCLIP().load(sources.DEMO, False, dtype=dtype)
+    hosted, _ = LoadExplainableCLIP().load(sources.DEMO, False, dtype=dtype)
     assert hosted.clip.dtype == expected
 
 

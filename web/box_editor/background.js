@@ -1,10 +1,10 @@
 // What lies behind the boxes, and the picture's size: from the inputs before a run, from the last run after it.
 
-import { imageUrl, isDownstream, isLinked, parseImageName, upstream, widgetValue } from "./graph.js";
+import { imageUrl, isDownstream, parseImageName, upstream, valueOf } from "../common/graph.js";
 
 /** @typedef {import("./editor.js").Size} Size */
-/** @typedef {import("./graph.js").GraphNode} GraphNode */
-/** @typedef {import("./graph.js").SavedImage} SavedImage */
+/** @typedef {import("../common/graph.js").GraphNode} GraphNode */
+/** @typedef {import("../common/graph.js").SavedImage} SavedImage */
 
 const FALLBACK = 512;
 
@@ -31,7 +31,7 @@ export class Background {
 
   /** The connected Load Image's own picture, known before any run. */
   get loadedUrl() {
-    const image = parseImageName(widgetValue(upstream(this.node, "image"), "image"));
+    const image = parseImageName(valueOf(upstream(this.node, "image"), "image"));
     return image && imageUrl(image);
   }
 
@@ -53,17 +53,18 @@ export class Background {
   /** @returns {Size} */
   get size() {
     const { node, lastSize } = this;
-    if (isLinked(node, "image")) {
+    const image = upstream(node, "image"); // an input of a subgraph that nothing feeds counts as none
+    const latent = upstream(node, "latent");
+    if (image) {
       if (this.imageSize && this.imageSizeOf === this.loadedUrl) return this.imageSize;
       if (lastSize) return lastSize;
-    } else if (isLinked(node, "latent")) {
-      const origin = upstream(node, "latent");
-      const [width, height] = [widgetValue(origin, "width"), widgetValue(origin, "height")];
+    } else if (latent) {
+      const [width, height] = [valueOf(latent, "width"), valueOf(latent, "height")];
       if (isSide(width) && isSide(height)) return { width: Number(width), height: Number(height) };
       if (lastSize) return lastSize;
     }
     const side = (/** @type {"width"|"height"} */ name) => {
-      const value = isLinked(node, name) ? (widgetValue(upstream(node, name), "value") ?? lastSize?.[name]) : widgetValue(node, name);
+      const value = valueOf(node, name) ?? lastSize?.[name];
       return isSide(value) ? Number(value) : FALLBACK;
     };
     return { width: side("width"), height: side("height") };

@@ -1,6 +1,6 @@
 // Copy, cut and paste of boxes, also between nodes, workflows and text editors: the clipboard holds the state's JSON.
 
-import { UnreadableState, read, write } from "./document.js";
+import { UnreadableState, readPasted, write } from "./document.js";
 import { text } from "./strings.js";
 
 /** @typedef {import("./editor.js").BoxEditor} BoxEditor */
@@ -31,12 +31,13 @@ export function connectClipboard(root, editor) {
     if (isTextEntry(event.target)) return;
     event.preventDefault();
     try {
-      const boxes = read(event.clipboardData?.getData("text/plain").trim() ?? "");
-      if (boxes.length === 0) editor.say(text.said.noBoxesToPaste);
-      editor.insert(boxes, text.said.pasted(boxes.length));
+      const { boxes, refused } = readPasted(event.clipboardData?.getData("text/plain").trim() ?? "", editor.size);
+      if (boxes.length) editor.insert(boxes, text.said.pasted(boxes.length));
+      if (refused.length) editor.warn([boxes.length ? text.said.pasted(boxes.length) : text.said.nothingPasted, ...refused].join(" "));
+      else if (boxes.length === 0) editor.say(text.said.noBoxesToPaste);
     } catch (error) {
       if (!(error instanceof UnreadableState)) throw error;
-      editor.say(text.said.noBoxesToPaste);
+      editor.say(`${text.said.noBoxesToPaste} ${error.message}`);
     }
   });
 }

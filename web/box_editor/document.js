@@ -52,6 +52,74 @@ export function read(saved) {
   return boxes;
 }
 
+/**
+ * Boxes of a text from anywhere: the saved state; JSON of one box or a list of them, each an object or four numbers; or
+ * lines like "a cat: (120, 80, 200, 100)". Numbers above 1 can only be pixels. What is unusable is left out and named.
+ * @param {string} pasted @param {{width: number, height: number}} size of the picture
+ * @returns {{boxes: Box[], refused: string[]}}
+ * @throws {UnreadableState} it holds nothing like boxes
+ */
+export function readPasted(pasted, size) {
+  /** @type {Box[]} */
+  const boxes = [];
+  /** @type {string[]} */
+  const refused = [];
+  rawPasted(pasted).forEach((raw, index) => {
+    try {
+      boxes.push(insidePicture(readBox(asBox(raw), index, boxes), index + 1, size));
+    } catch (error) {
+      if (!(error instanceof UnreadableState)) throw error;
+      refused.push(error.message);
+    }
+  });
+  return { boxes, refused };
+}
+
+const NUMBER = String.raw`[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?`;
+const LINE = new RegExp(String.raw`^(?:(.*?)[:=]\s*)?[([]?\s*(${NUMBER})[\s,;]+(${NUMBER})[\s,;]+(${NUMBER})[\s,;]+(${NUMBER})\s*[)\]]?[,;]?$`, "i");
+
+/** @param {string} pasted @returns {unknown[]} */
+function rawPasted(pasted) {
+  const lines = pasted.split(/\r?\n/).map((line) => line.trim()).filter(Boolean);
+  const numbers = lines.map((line) => LINE.exec(line));
+  if (lines.length && lines.length <= MOST_BOXES && numbers.every(Boolean))
+    return numbers.map((found) => [...(found?.slice(2) ?? []).map(Number), found?.[1]?.trim().replace(/^["']|["']$/g, "") ?? ""]);
+  let data;
+  try {
+    data = JSON.parse(pasted);
+  } catch {
+    throw new UnreadableState(text.broken.notJson);
+  }
+  if (isRecord(data) && "boxes" in data) {
+    if (data.version !== undefined && data.version !== VERSION) throw new UnreadableState(text.broken.version(String(data.version), VERSION));
+    data = data.boxes;
+  }
+  if (Array.isArray(data) && data.length === 1 && Array.isArray(data[0]) && isRecord(data[0][0])) [data] = data; // the host's list of one frame
+  if (isRecord(data) || (Array.isArray(data) && data.length >= 4 && data.slice(0, 4).every((each) => typeof each === "number"))) data = [data];
+  if (!Array.isArray(data)) throw new UnreadableState(text.broken.noBoxes);
+  if (data.length > MOST_BOXES) throw new UnreadableState(text.broken.tooMany(data.length, MOST_BOXES));
+  return data;
+}
+
+/** @param {unknown} raw @returns {unknown} */
+function asBox(raw) {
+  if (!Array.isArray(raw)) return raw;
+  const [x, y, width, height, label] = raw;
+  return { x, y, width, height, ...(label === undefined ? {} : { label }) };
+}
+
+/** @param {Box} box @param {number} place @param {{width: number, height: number}} size @returns {Box} */
+function insidePicture(box, place, size) {
+  const numbers = [box.x, box.y, box.width, box.height];
+  const inPixels = numbers.some((value) => value > 1 + 1e-6);
+  const placed = inPixels
+    ? { ...box, x: box.x / size.width, y: box.y / size.height, width: box.width / size.width, height: box.height / size.height }
+    : box;
+  if (placed.width <= 0 || placed.height <= 0) throw new UnreadableState(text.refused.noArea(place));
+  if (!isInsidePicture(placed)) throw new UnreadableState(inPixels ? text.refused.outsidePixels(place, size.width, size.height) : text.refused.outside(place));
+  return placed;
+}
+
 /** @param {unknown} value @returns {value is Record<string, unknown>} */
 const isRecord = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 

@@ -57,6 +57,8 @@ export class BoxEditor {
     /** @type {string | null} */
     this.editingLabel = null;
     this.status = "";
+    this.trouble = ""; // what went wrong, until something is done about it
+    this.showsKeys = false;
     this.linked = false; // the value comes over a link: nothing to edit here
     /** @type {Set<() => void>} */
     this.listeners = new Set();
@@ -113,6 +115,17 @@ export class BoxEditor {
     this.notify();
   }
 
+  /** A sentence that stays until it is dismissed or the boxes change. @param {string} sentence "" takes it away */
+  warn(sentence) {
+    this.trouble = sentence;
+    this.notify();
+  }
+
+  toggleKeys() {
+    this.showsKeys = !this.showsKeys;
+    this.notify();
+  }
+
   // ---- the saved text
 
   /** Text to be saved: a broken one stays as it was until something is drawn over it. */
@@ -164,6 +177,7 @@ export class BoxEditor {
       this.surroundings.keepBroken(this.broken.text);
     }
     this.saved = saved;
+    this.trouble = "";
     this.history.push(saved, mergeKey);
     this.surroundings.changed();
   }
@@ -324,6 +338,12 @@ export class BoxEditor {
     this.say(text.said.removed(gone.length));
   }
 
+  /** Every box but locked ones. */
+  clear() {
+    this.selection = new Set(this.boxes.map((box) => box.id));
+    this.remove();
+  }
+
   /** Copies of boxes, put in with new names and a little aside if the place is taken. @param {readonly Box[]} copies @param {string} sentence */
   insert(copies, sentence) {
     if (this.linked || copies.length === 0) return;
@@ -415,6 +435,7 @@ export class BoxEditor {
 
   /** Esc: first the gesture, then the tool, then the selection. */
   escape() {
+    if (this.showsKeys) return this.toggleKeys();
     if (this.active) return this.cancel();
     if (this.tool === "draw") return this.use("select");
     return this.select([]);

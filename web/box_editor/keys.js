@@ -1,6 +1,7 @@
 // The keyboard, caught before the graph sees it: while an editor has the focus, Delete, arrows and letters are its own.
 // Ctrl+Z and Ctrl+Y are left to the graph, whose steps include every step of the editor.
 
+import { ownKeys } from "../common/keys.js";
 import { isTextEntry } from "./clipboard.js";
 
 /** @typedef {import("./editor.js").BoxEditor} BoxEditor */
@@ -12,37 +13,18 @@ import { isTextEntry } from "./clipboard.js";
  * @property {() => void} flush give the graph's undo its snapshot now
  * @property {() => void} beforeUndo
  * @property {(way: "undo" | "redo") => void} step undo or redo a step of the graph
+ * @property {{isOpen: () => boolean, toggle: () => void}} enlarged
  */
-
-/** @type {WeakMap<Element, KeyTarget>} */
-const targets = new WeakMap();
-const MODIFIERS = ["Shift", "Control", "Alt", "Meta", "AltGraph", "CapsLock"];
 
 /** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** @param {KeyTarget} target */
 export function connectKeys(target) {
-  targets.set(target.root, target);
+  ownKeys(target.root, (event) => press(event, target));
 }
 
-/** Listen once for the whole page. Call it while the module loads, so that it comes before the graph's listeners. */
-export function listen() {
-  window.addEventListener("keydown", (event) => {
-    const root = event.target instanceof Element ? event.target.closest(".cxb-root") : null;
-    const target = root && targets.get(root);
-    if (!target || MODIFIERS.includes(event.key) || event.isComposing) return;
-    const outcome = press(event, target);
-    if (outcome === "pass") return;
-    event.stopImmediatePropagation();
-    if (outcome === "done") event.preventDefault();
-  }, true);
-}
-
-/**
- * "done": handled here. "keep": the browser's own action, hidden from the graph. "pass": the graph's.
- * @param {KeyboardEvent} event @param {KeyTarget} target @returns {"done"|"keep"|"pass"}
- */
+/** @param {KeyboardEvent} event @param {KeyTarget} target @returns {"done"|"keep"|"pass"} */
 function press(event, target) {
   if (event.ctrlKey || event.metaKey) return pressWithCtrl(event, target);
   if (isTextEntry(event.target)) return pressInText(event, target);
@@ -50,7 +32,8 @@ function press(event, target) {
   const onSurface = event.target === surface;
   const inRow = event.target instanceof Element && event.target.closest(".cxb-row") !== null;
   if (event.key === "Escape") {
-    editor.escape();
+    if (!editor.showsKeys && !editor.active && editor.tool === "select" && editor.selection.size === 0 && target.enlarged.isOpen()) target.enlarged.toggle();
+    else editor.escape();
     surface.focus({ preventScroll: true });
     return "done";
   }
@@ -62,6 +45,15 @@ function press(event, target) {
   if (inRow && !event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) return toRow(event, target);
   if (inRow && event.altKey && event.key in ARROWS) {
     editor.reorder(event.key === "ArrowUp" ? "backward" : "forward");
+    return "done";
+  }
+  if (event.key === "?") {
+    editor.toggleKeys();
+    return "done";
+  }
+  if (event.key.toLowerCase() === "f" && !event.altKey) {
+    target.enlarged.toggle();
+    surface.focus({ preventScroll: true });
     return "done";
   }
   return onSurface ? pressOnSurface(event, target) : "keep";
@@ -109,7 +101,7 @@ function pressWithCtrl(event, target) {
     }
     target.beforeUndo();
     target.flush();
-    if (!inText) return "pass";
+    if (!inText && !target.enlarged.isOpen()) return "pass"; // the graph's own key stops before a dialog
     target.step(key === "y" || event.shiftKey ? "redo" : "undo");
     return "done";
   }

@@ -1,7 +1,7 @@
 // The list of all boxes: label, weight, colour, visibility and lock, each edited in place.
 
 import { HIGHEST_WEIGHT } from "./document.js";
-import { el, iconButton, relabel, setIcon, show } from "./dom.js";
+import { el, iconButton, relabel, setIcon, show } from "../common/dom.js";
 import { text } from "./strings.js";
 
 /** @typedef {import("./editor.js").BoxEditor} BoxEditor */
@@ -11,7 +11,7 @@ import { text } from "./strings.js";
 export function createList(editor) {
   const list = el("ul", "cxb-list", { "aria-label": text.list });
   const empty = el("p", "cxb-empty", {}, text.empty);
-  const root = el("div", "cxb-panel", {}, list, empty);
+  const root = el("div", "cxb-panel", { "data-scrolls": "" }, list, empty);
   /** @type {Map<string, ReturnType<typeof createRow>>} */
   const rows = new Map();
 

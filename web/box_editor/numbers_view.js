@@ -1,6 +1,6 @@
 // Numeric entry for the selection, in picture pixels or per cent.
 
-import { el, show } from "./dom.js";
+import { el, show } from "../common/dom.js";
 import { around } from "./geometry.js";
 import { text } from "./strings.js";
 

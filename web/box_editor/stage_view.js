@@ -1,6 +1,6 @@
 // The picture with its boxes. Plain elements in per cent of the picture: sharp at every zoom and pixel density.
 
-import { el } from "./dom.js";
+import { el } from "../common/dom.js";
 import { HANDLES, around, handlePoint } from "./geometry.js";
 import { inkOn } from "./palette.js";
 import { text } from "./strings.js";

@@ -1,18 +1,21 @@
 // The row of tools above the picture, and the controls of its background below.
 
-import { el, iconButton, show } from "./dom.js";
+import { el, iconButton, relabel, setIcon, show } from "../common/dom.js";
 import { text } from "./strings.js";
 
 /** @typedef {import("./editor.js").BoxEditor} BoxEditor */
 
-/** @param {BoxEditor} editor */
-export function createToolbar(editor) {
+/** @param {BoxEditor} editor @param {{isOpen: () => boolean, toggle: () => void}} enlarged */
+export function createToolbar(editor, enlarged) {
   const names = text.tools;
   const select = iconButton("select", names.select, () => editor.use("select"));
   const draw = iconButton("draw", names.draw, () => editor.use("draw"));
   const add = iconButton("add", names.add, () => editor.addInMiddle());
   const duplicate = iconButton("duplicate", names.duplicate, () => editor.duplicate());
   const remove = iconButton("remove", names.remove, () => editor.remove());
+  const clear = iconButton("clear", names.clear, () => editor.clear());
+  const enlarge = iconButton("enlarge", names.enlarge, enlarged.toggle);
+  const help = iconButton("help", names.help, () => editor.toggleKeys());
   const forward = iconButton("forward", names.forward, () => editor.reorder("forward"));
   const backward = iconButton("backward", names.backward, () => editor.reorder("backward"));
   const undo = iconButton("undo", names.undo, () => editor.undo());
@@ -26,8 +29,8 @@ export function createToolbar(editor) {
   const group = (/** @type {HTMLElement[]} */ ...members) => el("div", "cxb-group", {}, ...members);
   const root = el(
     "div", "cxb-toolbar", { role: "toolbar", "aria-label": names.label },
-    group(select, draw), group(add, duplicate, remove), group(forward, backward), group(undo, redo),
-    group(snap, grid),
+    group(select, draw), group(add, duplicate, remove, clear), group(forward, backward), group(undo, redo),
+    group(snap, grid), group(enlarge, help),
   );
 
   const pressed = (/** @type {HTMLElement} */ button, /** @type {boolean} */ on) => button.setAttribute("aria-pressed", String(on));
@@ -40,6 +43,10 @@ export function createToolbar(editor) {
     for (const button of [select, draw, add]) button.disabled = linked;
     for (const button of [duplicate, forward, backward]) button.disabled = linked || selection.size === 0;
     remove.disabled = linked || editor.movable.length === 0;
+    clear.disabled = linked || editor.boxes.every((box) => box.locked);
+    setIcon(enlarge, enlarged.isOpen() ? "shrink" : "enlarge");
+    relabel(enlarge, enlarged.isOpen() ? names.shrink : names.enlarge);
+    pressed(help, editor.showsKeys);
     undo.disabled = linked || !editor.history.canUndo;
     redo.disabled = linked || !editor.history.canRedo;
     show(grid, String(settings.grid));

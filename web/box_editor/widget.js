@@ -2,20 +2,22 @@
 
 import { Background } from "./background.js";
 import { connectClipboard } from "./clipboard.js";
-import { el } from "./dom.js";
+import { el } from "../common/dom.js";
 import { BoxEditor, DEFAULT_SETTINGS } from "./editor.js";
-import { api, app, captureForUndo, handOnPanAndZoom, inVueMode, isInGraph, isLinked, isSameNode, isShown, nodeKey, stepGraph } from "./graph.js";
+import { api, app, captureForUndo, chain, handOnPanAndZoom, isInGraph, isLinked, isNamed, isSameNode, mount, nodeKey, stepGraph } from "../common/graph.js";
 import { connectKeys } from "./keys.js";
+import { EnlargedView } from "./enlarged_view.js";
 import { createList } from "./list_view.js";
+import { createKeys } from "./keys_view.js";
 import { createMessage } from "./message_view.js";
 import { createNumbers } from "./numbers_view.js";
 import { createStage } from "./stage_view.js";
 import { createBackgroundControls, createToolbar } from "./toolbar_view.js";
 
-/** @typedef {import("./graph.js").GraphNode} GraphNode */
+/** @typedef {import("../common/graph.js").GraphNode} GraphNode */
 
 export const WIDGET_TYPE = "CLIP_EXPLAINABILITY_BOXES";
-const LEAST_HEIGHT = 380;
+const LEAST_HEIGHT = 590; // a stage of 320 px, whatever stands around it
 const SETTINGS = "box_editor"; // in node.properties: how the editor looks, not what it says
 const BROKEN = "box_editor_broken";
 const SETTLE_AFTER_MS = 600;
@@ -38,19 +40,22 @@ class Session {
     });
     this.stage = createStage(this.editor);
     this.list = createList(this.editor);
-    const toolbar = createToolbar(this.editor);
+    const enlarged = { isOpen: () => this.enlarged.isOpen, toggle: () => this.enlarge(!this.enlarged.isOpen) };
+    const toolbar = createToolbar(this.editor, enlarged);
+    const keys = createKeys(this.editor);
     const message = createMessage(this.editor);
     const numbers = createNumbers(this.editor);
     const background = createBackgroundControls(this.editor);
-    this.views = [toolbar, message, this.stage, this.list, numbers, background];
+    this.views = [toolbar, keys, message, this.stage, this.list, numbers, background];
     this.status = el("div", "cxb-status", { role: "status", "aria-live": "polite" });
     this.root = el(
-      "div", "cxb-root", {},
-      toolbar.root, message.root,
-      el("div", "cxb-body", {}, this.stage.root, el("div", "cxb-side", {}, this.list.root, numbers.root)),
+      "div", "cxb-root cx-skin", {},
+      toolbar.root,
+      el("div", "cxb-body", {}, this.stage.root, el("div", "cxb-side", {}, message.root, this.list.root, numbers.root), keys.root),
       el("div", "cxb-footer", {}, this.status, background.root),
     );
     this.root.style.minHeight = `${LEAST_HEIGHT}px`;
+    this.enlarged = new EnlargedView(this.root, () => this.draw());
     this.settleTimer = 0;
     /** @type {string | null} */
     this.focusToRestore = null;
@@ -61,12 +66,27 @@ class Session {
     connectKeys({
       root: this.root, surface: this.stage.surface, editor: this.editor,
       flush: () => this.flush(), beforeUndo: () => this.rememberFocus(),
+      enlarged,
       step: (way) => stepGraph(way) || (way === "undo" ? this.editor.undo() : this.editor.redo()),
     });
     handOnPanAndZoom(this.root);
     this.root.addEventListener("pointerenter", () => this.refresh());
     this.stage.image.addEventListener("load", () => this.pictureLoaded());
     this.draw();
+  }
+
+  /** @param {boolean} open */
+  enlarge(open) {
+    if (open) this.enlarged.open();
+    else this.enlarged.close();
+    mount(this.node, this.root);
+    this.draw();
+  }
+
+  /** The frontend puts a new node's element in its place some frames later, which would take it out of the dialog. */
+  enlargeOnceMounted(tries = 120) {
+    if (this.root.isConnected) this.enlarge(true);
+    else if (tries > 0) requestAnimationFrame(() => this.enlargeOnceMounted(tries - 1));
   }
 
   // ---- to the graph
@@ -106,7 +126,7 @@ class Session {
     sessions.delete(nodeKey(this.node)); // so that the oldest comes first
     sessions.set(nodeKey(this.node), this);
     for (const [key, { node }] of sessions) if (sessions.size > MOST_SESSIONS && !isInGraph(node)) sessions.delete(key);
-    this.mount();
+    mount(this.node, this.root);
     if (before && before !== this) this.replace(before);
   }
 
@@ -122,20 +142,13 @@ class Session {
     this.background.inputUrl = before.background.inputUrl;
     this.background.inputSource = before.background.inputSource;
     this.background.lastSize = before.background.lastSize;
+    if (before.enlarged.isOpen) {
+      before.enlarge(false);
+      this.enlargeOnceMounted();
+    }
     if (before.focusToRestore) this.restoreFocus(before.focusToRestore);
     before.focusToRestore = null;
     this.refresh();
-  }
-
-  /**
-   * Nodes 2.0 mounts a widget's element once for each node id. A node made anew by undo, or another node of that id
-   * in a subgraph, gets no place of its own: it takes that of the element left there.
-   */
-  mount(tries = 30) {
-    if (!inVueMode() || this.root.isConnected || !isShown(this.node)) return;
-    const left = document.querySelector(`[data-node-id="${CSS.escape(String(this.node.id))}"] .cxb-root`);
-    if (left) left.replaceWith(this.root);
-    else if (tries > 0) requestAnimationFrame(() => this.mount(tries - 1));
   }
 
   rememberFocus() {
@@ -189,16 +202,6 @@ function readSettings(kept) {
   return settings;
 }
 
-/** Call `after` whenever the node's own `method` has run. @param {GraphNode} node @param {string} method @param {(...args: any[]) => void} after */
-function chain(node, method, after) {
-  const own = node[method];
-  node[method] = function (/** @type {any[]} */ ...args) {
-    const result = own?.apply(this, args);
-    after(...args);
-    return result;
-  };
-}
-
 /** @param {GraphNode} node @param {string} inputName @param {any} inputData */
 export function createBoxWidget(node, inputName, inputData) {
   const session = new Session(node, inputName);
@@ -220,6 +223,7 @@ export function createBoxWidget(node, inputName, inputData) {
     if (warning) session.editor.say(String(warning));
   });
   chain(node, "onRemoved", () => clearTimeout(session.settleTimer));
+  keepFullWidth(widget);
   requestAnimationFrame(() => {
     for (const name of ["width", "height"]) {
       const side = node.widgets?.find((/** @type {any} */ each) => each.name === name);
@@ -227,6 +231,11 @@ export function createBoxWidget(node, inputName, inputData) {
     }
   });
   return { widget, minWidth: 380, minHeight: 560 };
+}
+
+/** The frontend's panel of parameters writes its own width to the widgets it shows; the editor fills its node. @param {any} widget */
+function keepFullWidth(widget) {
+  Object.defineProperty(widget, "width", { get: () => undefined, set: () => {}, configurable: true, enumerable: true });
 }
 
 /** Follow what happens in the graph around the editors. */
@@ -239,7 +248,12 @@ export function followGraph() {
     }
   });
   app.canvas.canvas.addEventListener("litegraph:set-graph", () => {
-    requestAnimationFrame(() => live().forEach((session) => session.mount()));
+    requestAnimationFrame(() => live().forEach((session) => mount(session.node, session.root)));
+  });
+  api.addEventListener("execution_start", () => live().forEach((session) => session.editor.trouble && session.editor.warn("")));
+  api.addEventListener("execution_error", (/** @type {any} */ event) => {
+    const { node_id: id, exception_message: message } = event.detail ?? {};
+    for (const session of live()) if (isNamed(session.node, String(id ?? ""))) session.editor.warn(String(message ?? "").trim());
   });
   api.addEventListener("executed", (/** @type {any} */ event) => {
     const { node, display_node: displayNode, output } = event.detail ?? {};

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from clip_explainability.core.drawing.colormap import COLORMAPS, colorize, overlay
+from clip_explainability.core.drawing.colormap import COLORMAPS, colorize, outline, overlay
 from clip_explainability.core.drawing.fonts import font_for
-from clip_explainability.core.drawing.grid import labelled_grid, wrap
+from clip_explainability.core.drawing.grid import colour_bar, labelled_grid, wrap
 from clip_explainability.core.drawing.words import stack_pictures, words_picture
 from clip_explainability.core.errors import InputError
 from hypothesis import given, settings
@@ -25,11 +25,33 @@ def test_an_unknown_colormap_lists_the_known():
 
 
 def test_overlay_blends_by_opacity():
-    image, heat = torch.ones(2, 4, 5, 3), torch.zeros(3, 2, 4, 5)
-    cold = colorize(heat, "gray")[0, 0, 0, 0]
-    mixed = overlay(image, heat, "gray", 0.25)
+    image, heat = torch.full((2, 4, 5, 3), 0.5), torch.rand(3, 2, 4, 5)
+    heat[..., 0, 0], heat[..., 0, 1] = 0, 1
+    mixed = overlay(image, heat, "turbo", 0.25)
+    torch.testing.assert_close(overlay(image, heat, "turbo", 1.0), colorize(heat, "turbo"))
     assert mixed.shape == (3, 2, 4, 5, 3)
-    torch.testing.assert_close(mixed[0, 0, 0, 0], 0.75 + 0.25 * cold)
+    torch.testing.assert_close(mixed[:, :, 0, 0], image[:, 0, 0].expand(3, 2, 3))  # cold: the picture as it is
+    torch.testing.assert_close(mixed[..., 0, 1, :], 0.375 + 0.25 * colorize(heat, "turbo")[..., 0, 1, :])
+
+
+def test_the_outline_lies_inside_the_mask_and_the_rest_stays():
+    pictures, mask = torch.full((2, 3, 20, 30, 3), 0.4), torch.zeros(2, 3, 20, 30)
+    mask[:, :, 5:15, 8:20] = 1
+    drawn = outline(pictures, mask)
+    changed = (drawn - pictures).abs().amax(dim=-1) > 0
+    assert changed.any()
+    assert not (changed & (mask == 0)).any()
+    assert not changed[..., 8:12, 11:17].any()
+    assert torch.equal(outline(pictures, torch.ones(2, 3, 20, 30)), pictures)  # the picture's edge is no outline
+    assert drawn[0, 0, 5, 12, 0] == 1
+
+
+@pytest.mark.parametrize("width", [20, 200, 1500])
+def test_the_colour_bar_shows_every_colour_and_the_threshold(width):
+    bar = colour_bar(width, "gray", 0.5)
+    assert bar.shape[1:] == (width, 3)
+    assert bar.min() < 0.2
+    assert (bar[0].amax(dim=-1) > 0.9).any()
 
 
 def test_grid_keeps_pictures_in_order_and_untouched():

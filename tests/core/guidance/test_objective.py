@@ -190,3 +190,13 @@ def test_relevancy_inside_a_box_over_everything_is_all_of_it() -> None:
     clip, whole = tiny_clip("vit-cls"), (from_box("dog", WHOLE, 8, 8),)
     texts = encode_texts(clip, ["dog"])
     assert torch.allclose(relevancy_inside(clip, pictures(), whole, texts), torch.ones(2, 1), atol=1e-5)
+
+
+def test_box_weight_needs_attention_and_names_what_does_not() -> None:
+    clip = tiny_clip("convnext")
+    whole = (from_box("a cat", WHOLE, 16, 16),)
+    with pytest.raises(InputError, match=r"box_weight.*needs attention.*\(ConvNeXt\).*steer by box_contrast"):
+        Objective(clip, "a cat", whole, Weights(boxes=1.0))
+    found = losses(Objective(clip, "a [red] cat", whole, Weights(words=1.0, boxes=0.0, contrast=1.0)), pictures())
+    assert found.total.isfinite().all()
+    assert torch.allclose(relevancy_inside(clip, pictures(), whole, torch.randn(1, 48)).sum(), torch.tensor(2.0))

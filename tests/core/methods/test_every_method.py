@@ -14,13 +14,13 @@ from clip_explainability.core.explain import explain
 from clip_explainability.core.grad_mode import gradients
 from clip_explainability.core.maps import normalize_map
 from clip_explainability.core.methods import METHODS, MapOptions
-from clip_explainability.core.methods.base import ALL_FAMILIES
 from clip_explainability.core.towers.attention import AttentionTap
-from clip_explainability.core.towers.patch_features import head_input
+from clip_explainability.core.towers.patch_features import head_input, head_projection
 from clip_explainability.core.towers.patch_tokens import run_tower
-from tiny_clips import FAMILIES, tiny_clip
+from tiny_clips import DENSE_FAMILIES, FAMILIES, tiny_clip
 
 EVERY_PAIR = [(family, name) for family in FAMILIES for name in METHODS]
+EVERY_PAIR += [(f, name) for f in DENSE_FAMILIES for name in METHODS if METHODS[name].applies_to(tiny_clip(f).vision)]
 TEXT_FREE = {"rollout", "raw_attention"}
 # The tiny random ResNet's one attention layer is saturated: its probabilities have no gradient.
 SATURATED = {("resnet", name) for name in TEXT_FREE}
@@ -166,16 +166,29 @@ def test_the_table_that_users_see_is_complete() -> None:
     ]  # fmt: skip
     assert list(METHODS) == expected
     for method in METHODS.values():
-        assert method.families == ALL_FAMILIES
+        assert method.needs in ("dense features", "attention")
         assert method.cost
         assert method.source
 
 
-def test_a_method_that_does_not_apply_names_those_that_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    method = METHODS["itsm"]
-    monkeypatch.setattr(type(method), "families", frozenset({"resnet"}))
-    with pytest.raises(UnsupportedFamilyError, match=r"'itsm' does not apply.*vit-cls.*methods that do: relevancy"):
-        method.require_family(tiny_clip("vit-cls"))
+def test_a_method_that_does_not_apply_names_those_that_do() -> None:
+    applying = ["surgery", "eclip", "maskclip", "itsm", "rclip", "grad_cam"]
+    for family in DENSE_FAMILIES:
+        clip = tiny_clip(family)
+        assert [name for name, method in METHODS.items() if method.applies_to(clip.vision)] == applying
+        with pytest.raises(UnsupportedFamilyError, match=rf"'gem' does not apply.*attention.*: {', '.join(applying)}$"):
+            METHODS["gem"].require_family(clip)
+
+
+@pytest.mark.parametrize("family", ["fastvit", "swin"])
+def test_dense_features_average_to_the_image_embedding(family: str) -> None:
+    """Where nothing but a linear layer follows the mean over the places."""
+    clip = tiny_clip(family)
+    pixels = random_pixels(clip)
+    with torch.no_grad():
+        hidden = head_input(clip, run_tower(clip, pixels).tokens).mean(dim=1)
+        whole = clip.model.encode_image(clip.normalize_pixels(pixels))
+        torch.testing.assert_close(F.linear(hidden, *head_projection(clip)), whole)
 
 
 def test_rclip_is_itsm_upside_down() -> None:

@@ -21,8 +21,17 @@ REFERENCES: dict[str, Reference] = {}
 
 
 def method(function: Reference) -> Reference:
-    REFERENCES[function.__name__] = function
-    return function
+    """Enter the method in the list; what it found is kept with the tower, for methods that are made of others."""
+
+    @functools.wraps(function)
+    def once(tower: Tower, texts: torch.Tensor) -> torch.Tensor:
+        key = (function.__name__, texts)
+        if key not in tower.found:
+            tower.found[key] = function(tower, texts)
+        return tower.found[key]
+
+    REFERENCES[function.__name__] = once
+    return once
 
 
 def one_by_one(function: Callable[[Tower, torch.Tensor], torch.Tensor]) -> Reference:
@@ -45,11 +54,17 @@ def merge(heads: Heads) -> torch.Tensor:
 
 
 def whole_last_block(tower: Tower, attend: Attend) -> torch.Tensor:
+    if tower.kind == "dense":  # no attention: each place already sees itself alone
+        return places(tower)
     return resnet_rows(tower, attend) if tower.kind == "resnet" else tower.blocks[-1].whole(attend)
 
 
 def only_last_attention(tower: Tower, attend: Attend) -> torch.Tensor:
     return resnet_rows(tower, attend) if tower.kind == "resnet" else tower.blocks[-1].branch(attend)
+
+
+def places(tower: Tower) -> torch.Tensor:
+    return tower.feature_map[0].flatten(0, 1)
 
 
 def resnet_rows(tower: Tower, attend: Attend) -> torch.Tensor:
@@ -84,6 +99,8 @@ def pooled_by_mean(tower: Tower) -> bool:
 
 @method
 def itsm(tower: Tower, texts: torch.Tensor) -> torch.Tensor:
+    if tower.kind == "dense":
+        return tower.cosines(places(tower), texts)
     tokens = merge(tower.pool.o) if tower.kind == "resnet" else tower.blocks[-1].output
     return tower.cosines(tokens, texts)
 
@@ -100,10 +117,12 @@ def eclip(tower: Tower, texts: torch.Tensor, weight: torch.Tensor) -> torch.Tens
         visual.attnpool.c_proj.weight.data, visual.attnpool.c_proj.bias.data[:] = weight, 0
     elif tower.kind == "open_clip":
         visual.proj.data = weight.T
-    elif len(visual.head):
+    elif hasattr(visual.head, "proj"):
         visual.head.proj.weight.data = weight
+    elif tower.kind == "dense" and isinstance(visual.trunk.get_classifier(), torch.nn.Linear):
+        visual.trunk.get_classifier().weight.data, visual.trunk.get_classifier().bias.data[:] = weight, 0
     else:  # nothing there to replace: multiply behind it
-        tokens = tower.patches(tower.blocks[-1].output)
+        tokens = places(tower) if tower.kind == "dense" else tower.patches(tower.blocks[-1].output)
         said = F.normalize(tower.say(tokens) @ weight.T, dim=-1)
         return (texts @ said.T).reshape(len(texts), *tower.grid)
     return itsm(dataclasses.replace(tower, visual=visual), texts)
@@ -149,6 +168,8 @@ def naclip(tower: Tower, texts: torch.Tensor) -> torch.Tensor:
 
 def parallel(tower: Tower, attend_of: Callable[[torch.Tensor], Attend]) -> torch.Tensor:
     """The parallel stream of CLIP Surgery and GEM over the last 6 blocks."""
+    if tower.kind == "dense":
+        return places(tower)
     if tower.kind == "resnet":
         pool, x = tower.visual.attnpool, tower.feature_map[0].flatten(1).T
         entering = torch.cat([x.mean(0, keepdim=True), x]) + pool.positional_embedding
@@ -239,7 +260,10 @@ def grad_eclip(tower: Tower, text: torch.Tensor) -> torch.Tensor:
 @one_by_one
 def grad_cam(tower: Tower, text: torch.Tensor) -> torch.Tensor:
     score = tower.feature @ text
-    if tower.kind == "resnet":
+    if tower.kind == "dense":
+        gradient = torch.autograd.grad(score, tower.feature_map, retain_graph=True)[0]
+        x, gradient = places(tower), gradient[0].flatten(0, 1)
+    elif tower.kind == "resnet":
         x = tower.feature_map
         gradient = torch.autograd.grad(score, x, retain_graph=True)[0]
         x, gradient = x[0].flatten(1).T, gradient[0].flatten(1).T

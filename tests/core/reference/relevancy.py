@@ -1,5 +1,5 @@
-"""The formulas of relevancy propagation, taken literally and slowly: N x N products, one gradient call a layer,
-one image and one text at a time, attention recomputed by hand. Shares no code with ``core``."""
+"""The formulas of relevancy propagation, taken literally and slowly: N x N products, one image and one text
+at a time, attention recomputed by hand. Shares no code with ``core``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ def relevancy_matrix(score: torch.Tensor, attentions: list[torch.Tensor]) -> tor
     """R [N, N] from a scalar score and the attentions [heads, N, N] it was computed through."""
     tokens = attentions[0].shape[-1]
     r = torch.eye(tokens, dtype=torch.double)  # sums in fp64: the reference must not lose the digits it judges
-    for attention in attentions:
-        gradient = torch.autograd.grad(score, attention, retain_graph=True)[0]
+    gradients = torch.autograd.grad(score, attentions, retain_graph=True)
+    for attention, gradient in zip(attentions, gradients, strict=True):
         contribution = torch.zeros(tokens, tokens, dtype=torch.double)
         for head in range(attention.shape[0]):
             contribution = contribution + (gradient[head] * attention[head]).clamp(min=0)

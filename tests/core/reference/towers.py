@@ -3,8 +3,9 @@ norms, feed-forwards and projections are the model's own modules; what happens b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,11 +15,12 @@ Heads = torch.Tensor  # [heads, N, d]
 Attend = Callable[[Heads, Heads, Heads, float], Heads]
 
 
-def ordinary_attention(kept: list[torch.Tensor]) -> Attend:
-    """softmax(q kᵀ · scale) v, the probabilities appended to ``kept`` as a leaf or node that gradients reach."""
+def ordinary_attention(kept: list[torch.Tensor], bias: torch.Tensor | None = None) -> Attend:
+    """softmax(q kᵀ · scale + bias) v, the probabilities appended to ``kept`` as a leaf or node that gradients reach."""
 
     def attend(q: Heads, k: Heads, v: Heads, scale: float) -> Heads:
-        probabilities = torch.stack([(q[h] @ k[h].T * scale).softmax(-1) for h in range(len(q))])
+        logits = torch.stack([q[h] @ k[h].T * scale for h in range(len(q))])
+        probabilities = (logits if bias is None else logits + bias).softmax(-1)
         if not probabilities.requires_grad:
             probabilities.requires_grad_()
         kept.append(probabilities)
@@ -61,6 +63,20 @@ class Block:
         for name in ("ln_k", "k_norm"):
             k = getattr(attn, name)(k) if hasattr(attn, name) else k
         return self.rotate(q), self.rotate(k), v
+
+    def bias(self) -> torch.Tensor | None:
+        """What relative positions add to each pair of patches ``[heads, N, N]``; nothing where CLS takes part."""
+        module = getattr(self.module.attn, "rel_pos", None)
+        if module is None:
+            return None
+        side = math.isqrt(len(self.x) - self.prefix)
+        table = module.mlp(module.rel_coords_log)  # [2 * side - 1, 2 * side - 1, heads], by offset
+        bias = self.x.new_zeros(table.shape[-1], len(self.x), len(self.x))
+        for i in range(side * side):
+            for j in range(side * side):
+                offset = (i // side - j // side + side - 1, i % side - j % side + side - 1)
+                bias[:, self.prefix + i, self.prefix + j] = table[offset]
+        return bias
 
     def rotate(self, x: Heads) -> Heads:
         if self.rope is None:
@@ -108,12 +124,13 @@ class Tower:
     """An image tower run on one image ``[3, h, w]`` (already normalised)."""
 
     visual: Any
-    kind: str  # "open_clip", "timm", "resnet"
+    kind: str  # "open_clip", "timm", "resnet", "dense"
     grid: tuple[int, int]
     blocks: list[Block]
     pool: Pool | None
     feature: torch.Tensor  # L2-normalised [D]
     feature_map: torch.Tensor | None = None
+    found: dict[Any, torch.Tensor] = field(init=False, default_factory=dict)
 
     def patches(self, tokens: torch.Tensor) -> torch.Tensor:
         return tokens[len(tokens) - self.grid[0] * self.grid[1] :]
@@ -123,11 +140,13 @@ class Tower:
         ``[n, D]``."""
         if self.kind == "resnet":
             return F.normalize(self.visual.attnpool.c_proj(tokens), dim=-1)
+        if self.kind == "dense":
+            return F.normalize(self.visual.head(pooled_map(self.visual.trunk, tokens)), dim=-1)
         alone = tokens.unsqueeze(1)
         if self.kind == "timm":
             trunk = self.visual.trunk
             alone = trunk.norm(alone)
-            alone = trunk.attn_pool(alone) if trunk.attn_pool is not None else alone[:, 0]
+            alone = trunk.attn_pool(alone) if has_pool(trunk) else alone[:, 0]
             return F.normalize(self.visual.head(trunk.head(trunk.fc_norm(alone))), dim=-1)
         if self.visual.attn_pool is not None:
             alone = self.visual.attn_pool(alone)[:, :1]
@@ -142,7 +161,7 @@ def run(visual: Any, image: torch.Tensor) -> Tower:
     if hasattr(visual, "attnpool"):
         return _run_resnet(visual, image)
     if hasattr(visual, "trunk"):
-        return _run_timm(visual, image)
+        return _run_timm(visual, image) if hasattr(visual.trunk, "blocks") else _run_dense(visual, image)
     x, blocks = visual._embeds(image[None])[0], []
     for module in visual.transformer.resblocks:
         x = _pass(Block(module, None, 1, x), blocks)
@@ -158,7 +177,7 @@ def run(visual: Any, image: torch.Tensor) -> Tower:
 
 def _pass(block: Block, blocks: list[Block]) -> torch.Tensor:
     kept: list[torch.Tensor] = []
-    block.output = block.whole(ordinary_attention(kept))
+    block.output = block.whole(ordinary_attention(kept, block.bias()))
     block.attention = kept[0]
     blocks.append(block)
     return block.output
@@ -166,13 +185,17 @@ def _pass(block: Block, blocks: list[Block]) -> torch.Tensor:
 
 def _run_timm(visual: Any, image: torch.Tensor) -> Tower:
     trunk, blocks = visual.trunk, []
-    x, rope = trunk._pos_embed(trunk.patch_embed(image[None])), None
-    if isinstance(x, tuple):
-        x, rope = x
-    x = trunk.norm_pre(x)[0]
+    x, rope = trunk.patch_embed(image[None]), None
+    if hasattr(trunk, "_pos_embed"):
+        x = trunk._pos_embed(x)
+        if isinstance(x, tuple):
+            x, rope = x
+        x = trunk.norm_pre(x)[0]
+    else:  # relative positions only
+        x = torch.cat([trunk.cls_token[0], x[0]])
     for module in trunk.blocks:
         x = _pass(Block(module, rope, trunk.num_prefix_tokens, x), blocks)
-    if trunk.attn_pool is not None:
+    if has_pool(trunk):
         pool = pool_timm(visual, x)
         feature = pool.feature
     else:
@@ -180,6 +203,34 @@ def _run_timm(visual: Any, image: torch.Tensor) -> Tower:
         pooled = x[0] if trunk.global_pool == "token" else x[trunk.num_prefix_tokens :].mean(0)
         feature = F.normalize(visual.head(trunk.head(trunk.fc_norm(pooled))), dim=-1)
     return Tower(visual, "timm", tuple(trunk.patch_embed.grid_size), blocks, pool, feature)
+
+
+def has_pool(trunk: Any) -> bool:
+    return getattr(trunk, "attn_pool", None) is not None
+
+
+def pooled_map(trunk: Any, places: torch.Tensor) -> torch.Tensor:
+    """The head's part in the trunk on ``[n, C]``, each row the mean of a map."""
+    if type(trunk).__name__ == "ConvNeXt":
+        norm = trunk.head.norm
+        return F.layer_norm(places, places.shape[-1:], norm.weight, norm.bias, norm.eps)
+    return trunk.head.fc(places)
+
+
+def _run_dense(visual: Any, image: torch.Tensor) -> Tower:
+    """ConvNeXt, FastViT, Swin: a feature map ``[1, rows, columns, C]``, its mean, the head."""
+    trunk, x = visual.trunk, image[None]
+    if type(trunk).__name__ == "SwinTransformer":
+        x = trunk.norm(trunk.layers(trunk.patch_embed(x)))
+    elif type(trunk).__name__ == "ConvNeXt":
+        x = trunk.stages(trunk.stem(x)).permute(0, 2, 3, 1)
+    else:
+        x = trunk.final_conv(trunk.stages(trunk.stem(x))).permute(0, 2, 3, 1)
+    if not x.requires_grad:
+        x.requires_grad_()
+    mean = sum(place for row in x[0] for place in row) / (x.shape[1] * x.shape[2])
+    feature = F.normalize(visual.head(pooled_map(trunk, mean[None]))[0], dim=-1)
+    return Tower(visual, "dense", (x.shape[1], x.shape[2]), [], None, feature, feature_map=x)
 
 
 def pool_timm(visual: Any, tokens: torch.Tensor) -> Pool:
