@@ -47,7 +47,8 @@ class MarkedPrompt:
 def parse_prompt(prompt: str) -> MarkedPrompt:
     """Take marks and ComfyUI's notation out of a prompt. Backslashes keep brackets: ``\\[`` and ``\\(``."""
     notation = read_notation(prompt)
-    shown, kept = notation.shown, []
+    shown = notation.shown
+    kept: list[int] = []
     for index, character in enumerate(shown):
         if character and not (character.isspace() and (not kept or shown[kept[-1]].isspace())):
             kept.append(index)

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PINNED = ROOT / "node_modules" / "@comfyorg" / "comfyui-frontend-types" / "index.d.ts"
-ENTRIES = {"box_editor.js", "lens.js", "pack_colour.js"}
+ENTRIES = {"box_editor.js", "fixed_seeds.js", "lens.js", "pack_colour.js"}
 INSTALL = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--loglevel=error"]
 
 

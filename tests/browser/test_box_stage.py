@@ -45,7 +45,7 @@ def test_clear_all_spares_locked_boxes_and_can_be_undone(boxes: BoxPage) -> None
     boxes.start(
         state(box(0.1, 0.1, 0.2, 0.2, "a"), box(0.5, 0.5, 0.2, 0.2, "b", locked=True), box(0.6, 0.1, 0.2, 0.2, "c"))
     )
-    boxes.button("Delete all").click()
+    boxes.button("Clear all").click()
     assert boxes.labels() == ["b"]
     boxes.button("Undo").click()
     assert boxes.labels() == ["a", "b", "c"]

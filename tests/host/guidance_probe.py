@@ -80,7 +80,7 @@ from tiny_diffusion import CHANNELS, KINDS, conditioning, tiny_model, tiny_vae  
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
 _CLIP = tiny_clip("vit-cls")
-CLIP = HostedClip(_CLIP, host.wrap_model(_CLIP.model, CPU, CPU))
+CLIP = HostedClip(_CLIP, (host.wrap_model(_CLIP.model, CPU, CPU),))
 BOXES = (
     from_box("dog", (0.0, 0.0, 0.5, 0.5), 64, 64, prompt="a photo of a dog"),
     from_box("cat", (0.5, 0.4, 1.0, 1.0), 64, 64, prompt="a photo of a cat"),

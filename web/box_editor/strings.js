@@ -21,7 +21,7 @@ export const text = {
     add: "Add a box (N)",
     duplicate: "Duplicate (Ctrl+D)",
     remove: "Delete (Del)",
-    clear: "Delete all boxes",
+    clear: "Clear all boxes",
     enlarge: "Enlarge the editor (F)",
     shrink: "Back to the node (F, Esc)",
     help: "Keys (?)",
