@@ -521,8 +521,9 @@ def interrupt() -> Iterator[dict[str, Any]]:
         def press(args: dict[str, Any], calls: list[float] = calls) -> torch.Tensor:
             if prediction.is_passive() and torch.is_grad_enabled():  # the full route computes the prediction again
                 return args["denoised"]
+            known = len(set(calls))
             calls.append(float(args["sigma"].max()))
-            if len(set(calls)) == 2:
+            if (known, len(set(calls))) == (1, 2):  # once: the run afterwards must not be cancelled
                 model_management.interrupt_current_processing(True)
             return args["denoised"]
 

@@ -128,5 +128,5 @@ def test_a_pixel_that_is_no_number_is_refused_and_its_image_named(bad: float) ->
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_values_and_channels_are_taken_as_everywhere_in_the_pack(channels: int) -> None:
     clip = tiny_clip("vit-cls")
-    images = torch.randn(2, channels, 64, 64, generator=torch.Generator().manual_seed(0))
+    images = 1.5 * torch.rand(2, channels, 64, 64, generator=torch.Generator().manual_seed(0)) - 0.25  # overshoots
     torch.testing.assert_close(encode_images(clip, images), encode_images(clip, check_images(images)))
