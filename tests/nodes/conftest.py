@@ -35,6 +35,8 @@ def something_of(kind: str) -> Any:
     prompts = ClassPrompts(torch.zeros(1, 4), ("cat",), LearningSettings(context_tokens=1), "", "")
     return {
         "EXPLAINABLE_CLIP": HostedClip(tiny_clip("vit-cls")),
+        "CLIP_VISION": SimpleNamespace(patcher=None, encode_image=None),
+        "CLIP": SimpleNamespace(cond_stage_model=None),
         "IMAGE": torch.rand(2, 8, 8, 3, generator=torch.Generator().manual_seed(0)),
         "MASK": torch.ones(2, 8, 8),
         "LATENT": {"samples": torch.zeros(1, 4, 8, 8)},
