@@ -17,7 +17,6 @@ from .classification.classes import from_names
 from .classification.classify import Classification, Prompting
 from .classification.classify import classify as _classify
 from .classification.ensembles import Ensemble
-from .classification.image_folder import read_image
 from .classification.prompt_learning import PromptLearner
 from .classification.support import support_from_batch
 from .classification.templates import preset_templates
@@ -27,8 +26,10 @@ from .explain import Explanation, explain
 from .guidance.objective import Objective, Weights
 from .loading.sources import DEMO, load_source
 from .methods import METHODS, MapOptions
+from .pictures import read_image
 from .ranking import rank_images as rank
-from .words.neglected import find_neglected
+from .words.neglected import NeglectedWords, find_neglected
+from .words.neglected import judge_words as word_scores
 
 if TYPE_CHECKING:
     from .loading.architecture import Activation
@@ -43,6 +44,7 @@ __all__ = [
     "InputError",
     "LearningSettings",
     "MapOptions",
+    "NeglectedWords",
     "Objective",
     "Weights",
     "classify",
@@ -52,6 +54,7 @@ __all__ = [
     "load_clip",
     "rank",
     "read_image",
+    "word_scores",
 ]
 
 

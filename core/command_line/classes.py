@@ -10,6 +10,7 @@ from ..classification.classes import ClassList, from_names, parse_classes
 from ..classification.classify import Prompting, classify
 from ..classification.results import scores_report
 from ..classification.templates import preset_templates
+from ..text_files import read_text
 from .session import begin
 
 
@@ -32,4 +33,4 @@ def run_classify(given: argparse.Namespace) -> int:
 def _classes(given: str) -> ClassList:
     """A file of classes, or names with commas between."""
     path = Path(given)
-    return parse_classes(path.read_text("utf-8")) if path.is_file() else from_names(given.split(","))
+    return parse_classes(read_text(path)) if path.is_file() else from_names(given.split(","))

@@ -99,7 +99,7 @@ def run_compare(given: argparse.Namespace) -> int:
 def run_methods(given: argparse.Namespace) -> int:
     """The map methods."""
     rows = [
-        {"name": name, "families": sorted(method.families), "cost": method.cost, "source": method.source}
+        {"name": name, "needs": method.needs, "cost": method.cost, "source": method.source}
         for name, method in METHODS.items()
     ]
     if given.json:

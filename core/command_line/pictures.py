@@ -15,8 +15,9 @@ from pathlib import Path
 
 import torch
 
-from ..classification.image_folder import EXTENSIONS, read_image
 from ..errors import InputError
+from ..left_out import LeftOut
+from ..pictures import EXTENSIONS, find_images, read_image
 
 STANDARD_INPUT = "-"
 _READ_AHEAD = 4
@@ -72,8 +73,10 @@ def _from_standard_input(data: bytes) -> list[Source]:
 def _expand(argument: str) -> list[str]:
     path = Path(argument)
     if path.is_dir():
-        files = sorted(each for each in path.rglob("*") if each.suffix.lower() in EXTENSIONS)
-        files = [each for each in files if not each.name.startswith(".")]
+        unlisted: list[LeftOut] = []
+        files = find_images(path, unlisted)
+        if unlisted:
+            raise InputError(unlisted[0].reason)
         if not files:
             raise InputError(f"folder {argument!r} holds no picture ({', '.join(sorted(EXTENSIONS))})")
         return [str(each) for each in files]

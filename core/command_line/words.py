@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..explain import check_prompts
-from ..words.neglected import find_neglected
+from ..words.neglected import judge_words
 from .session import begin
 
 
@@ -14,7 +14,7 @@ def run_words(given: argparse.Namespace) -> int:
     prompts = check_prompts(given.text)
     session = begin(given)
     for batch in session.batches():
-        judged = [find_neglected(session.clip, batch.images, prompt, given.threshold) for prompt in prompts]
+        judged = judge_words(session.clip, batch.images, prompts, given.threshold)
         for b, name in enumerate(batch.names):
             entries, lines = [], []
             for found in judged:

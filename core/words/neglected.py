@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 
 import torch
@@ -14,12 +14,12 @@ from ..clip import ExplainableCLIP
 from ..explain import check_images
 from ..grad_mode import gradients, normal
 from ..guidance.cutouts import resample
-from ..guidance.prompt import readable_prompt
+from ..guidance.prompt import MarkedPrompt, readable_prompt
 from ..precision import unit
 from ..relevancy import trace_texts, word_relevancy
 from ..towers.source_text import Span
 from ..towers.text import require_word_tower
-from ..towers.tokens import tokenize, truncation_warning, word_spans
+from ..towers.tokens import TokenBatch, tokenize, truncation_warning, word_spans
 from .notation import Group, Notation, read_notation
 from .nouns import are_content_words
 from .scores import word_scores
@@ -69,38 +69,50 @@ class NeglectedWords:
 def find_neglected(
     clip: ExplainableCLIP, images: torch.Tensor, prompt: str, threshold: float = NEGLECTED_BELOW
 ) -> NeglectedWords:
-    """Judge a prompt's words on images ``[B, C, H, W]`` in 0..1 of any size.
+    """:func:`judge_words` of one prompt."""
+    return judge_words(clip, images, [prompt], threshold)[0]
 
-    One pass of each image through the image tower, one of the prompt through the text tower, and a vector-Jacobian
+
+def judge_words(
+    clip: ExplainableCLIP, images: torch.Tensor, prompts: Sequence[str], threshold: float = NEGLECTED_BELOW
+) -> tuple[NeglectedWords, ...]:
+    """Judge the words of K prompts on images ``[B, C, H, W]`` in 0..1 of any size.
+
+    One pass of each image through the image tower, one of each prompt through the text tower, and a vector-Jacobian
     product through the latter for each image.
 
     Raises:
         InputError: empty prompt, unusable images, or a text tower that can't be explained.
     """
     images = check_images(images)
-    parsed = readable_prompt(prompt)
-    text = parsed.text
+    parsed = [readable_prompt(prompt) for prompt in prompts]
     require_word_tower(clip)
     with gradients():
-        tokens = tokenize(clip, [text])
+        tokens = tokenize(clip, [each.text for each in parsed])
         trace = trace_texts(clip, tokens)
         features = torch.cat([_encode(clip, part) for part in normal(images).split(_IMAGES_PER_PASS)])
-        relevancy = word_relevancy(trace, features).detach()
-        (scores,) = word_scores(relevancy, tokens, trace.pooled)
-        similarity = (features @ trace.features[0]).detach()
+        scores = word_scores(word_relevancy(trace, features).detach(), tokens, trace.pooled)
+        similarity = (features @ trace.features.T).detach()
         clip.require_finite(similarity)
-    words = tokens.words[0]
-    content = are_content_words(words, text)
-    scores = scores.cpu()
+    return tuple(
+        _judged(parsed[k], tokens, k, scores[k].cpu(), similarity[:, k].cpu(), threshold) for k in range(len(parsed))
+    )
+
+
+def _judged(
+    parsed: MarkedPrompt, tokens: TokenBatch, k: int, scores: torch.Tensor, similarity: torch.Tensor, threshold: float
+) -> NeglectedWords:
+    words = tokens.words[k]
+    content = are_content_words(words, parsed.text)
     return NeglectedWords(
-        prompt=text,
+        prompt=parsed.text,
         words=tuple(word.text for word in words),
         spans=tuple(parsed.as_written(word.span) for word in words),
         content=content,
         scores=scores,
         neglected=(scores < threshold) & torch.tensor(content, dtype=torch.bool),
-        similarity=similarity.cpu(),
-        warning=truncation_warning(tokens),
+        similarity=similarity,
+        warning=truncation_warning(replace(tokens, cut_off=tokens.cut_off[k : k + 1])),
     )
 
 
