@@ -29,6 +29,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--comfyui", type=Path)
     parser.add_argument("--only", nargs="*")
+    parser.add_argument("--without", nargs="*", default=[])
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--families", nargs="*")
     arguments = parser.parse_args()
@@ -605,7 +606,7 @@ def release() -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    for name in ARGUMENTS.only or CHECKS:
+    for name in [each for each in ARGUMENTS.only or CHECKS if each not in ARGUMENTS.without]:
         with torch.inference_mode():  # as the host runs nodes
             for result in CHECKS[name]():
                 print("PROBE", json.dumps({"check": name, **result}), flush=True)
