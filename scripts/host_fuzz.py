@@ -25,6 +25,8 @@ _PAIRS = {"image": _SCENES, "clip": _CLIP, "epochs": 1}
 # their results and a prompt costs no more than the node that it is about.
 SOURCES: dict[str, list[Any]] = {
     "EXPLAINABLE_CLIP": _CLIP,
+    "CLIP_VISION": ["parts", 0],
+    "CLIP": ["parts", 1],
     "IMAGE": _SCENES,
     "MASK": ["scenes", 1],
     "LATENT": ["empty", 0],
@@ -220,6 +222,7 @@ def _sources() -> Prompt:
     }  # fmt: skip
     return {
         "clip": node("LoadExplainableCLIP", source="demo (embedded)", download=False),
+        "parts": node("TinyClipParts", width=64, encoders="clip_l=64", projection="own"),
         "scenes": node("DemoScene", seed=1, **scenes),
         "boxes": node("BoxSpatialConstraint", width=64, height=64, template="{}", boxes=json.dumps(_BOXES)),
         "empty": node("EmptyLatentImage", width=64, height=64, batch_size=1),
