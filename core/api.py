@@ -32,7 +32,7 @@ from .words.neglected import NeglectedWords, find_neglected
 from .words.neglected import judge_words as word_scores
 
 if TYPE_CHECKING:
-    from .loading.architecture import Activation
+    from .loading.activation import Activation
     from .views import Fit
 
 __all__ = [

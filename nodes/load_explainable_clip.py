@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import core
 from . import host
 from .category import CATEGORY
 from .hosted_clip import EXPLAINABLE_CLIP, HostedClip
+
+if TYPE_CHECKING:
+    from ..core.loading.activation import Activation
 
 _DTYPES = ("auto", "fp32", "fp16", "bf16")
 
@@ -104,7 +107,7 @@ class LoadExplainableCLIP:
         return core.loading.sources.source_stamp(source, host.model_file_path, host.model_folder())
 
     def load(
-        self, source: str, download: bool, dtype: str = "auto", device: str = "auto", activation: str = "auto"
+        self, source: str, download: bool, dtype: str = "auto", device: str = "auto", activation: Activation = "auto"
     ) -> tuple[HostedClip, str]:
         import torch
 
